@@ -1,12 +1,13 @@
 """The tables of `ddreport`: every column with its type, unit and one line of meaning, and each table's key.
 
 Conventions: columns are snake_case of AWS's member names; times end in `_time` and are `datetime64[us, UTC]`; counts
-end in `_count` and are `Int64`; flags are `boolean`; text is pandas' own `str` (missing is NaN); severities are an ordered
-category, most severe first. Structures that AWS leaves open (`additionalInfo`, action parameters) are kept as
+end in `_count` and are `Int64`; flags are `boolean`; text is pandas' own `str` (missing is NaN); severities are an
+ordered category, most severe first. Structures that AWS leaves open (`additionalInfo`, action parameters) are kept as
 canonical JSON text (sorted keys, no spaces), so that nothing is lost and equal things are equal.
 
 Exceptions to AWS's words: `audit_task_id` and `mitigation_task_id` (AWS calls both `taskId`), `reason_code` and
-`reason` (`reasonForNonComplianceCode`, `reasonForNonCompliance`), and the counters of `taskStatistics`, which get `_count`.
+`reason` (`reasonForNonComplianceCode`, `reasonForNonCompliance`), and the counters of `taskStatistics`, which get
+`_count`.
 """
 
 from __future__ import annotations
