@@ -19,7 +19,7 @@ def tables() -> str:
         NOTE,
         "",
         "Every table that `ddreport` archives and hands out: pandas dtypes, meaning, and the key that no two rows",
-        "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA; the rest is always there.",
+        "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA.",
     ]
     for schema in SCHEMAS.values():
         lines += [
