@@ -31,7 +31,7 @@ class RecordSet:
     ----------
     kind
         `audit` (tables audit_tasks, checks, findings, related_resources), `mitigation` (mitigation_tasks,
-        mitigation_executions) or `state` (the six tables with `observed_time`).
+        mitigation_executions) or `state` (the five tables with `observed_time`).
     identity
         `audit_task_id`, `mitigation_task_id`, or for a state its observed time as `20260302T091500Z`.
     time
