@@ -1,0 +1,367 @@
+"""`Archive`: the only code that the rest of `ddreport` needs to keep and find what AWS answered."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddreport.archive.layout import KINDS, RAW_FILE, Window, as_names, kind_of_table, set_folders
+from ddreport.archive.marker import create_archive, read_marker
+from ddreport.archive.pulls import read_pulls, write_pull
+from ddreport.archive.sets import StoredSet, check_time, damaged, read_set
+from ddreport.archive.writing import Writer
+from ddreport.errors import InputError
+from ddreport.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    import duckdb
+    import pandas as pd
+
+    from ddreport.archive.sql import Views
+    from ddreport.records import RawResponse, RecordKind, RecordSet
+
+
+class Archive:
+    """An append-only folder of everything that was read from AWS (the layout is in `ddreport.archive`).
+
+    Any number of processes may read and append at once. A set that is there is never changed or doubled.
+
+    Parameters
+    ----------
+    path
+        The archive's folder. Nothing is read or written until a method needs it; `Archive.open` checks at once.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser()
+        self._read: dict[Path, StoredSet] = {}  # sets never change, so what was read stays true
+        self._views: tuple[list[str], Views] | None = None
+        self._writer = Writer(self.path)
+
+    def __repr__(self) -> str:
+        return f"Archive({str(self.path)!r})"
+
+    @classmethod
+    def open(cls, path: Path | str, *, create: bool = False) -> Archive:
+        """Open the archive in `path`; with `create`, make it in a missing or empty folder.
+
+        Raises
+        ------
+        NoDataError
+            The folder is missing or empty and `create` is false.
+        ArchiveError
+            It holds something else, or cannot be read.
+        ArchiveVersionError, ArchiveCorruptError, ArchiveWriteError
+            A newer version made it; its marker is damaged; it cannot be made.
+        """
+        archive = cls(path)
+        if create:
+            create_archive(archive.path)
+        read_marker(archive.path)
+        return archive
+
+    @property
+    def emulated(self) -> bool | None:
+        """Whether the archive holds emulated accounts (True) or real ones (False); None while it holds nothing."""
+        return read_marker(self.path).emulated
+
+    # Writing
+
+    def append(self, records: RecordSet, *, pulled_time: datetime | None = None) -> bool:
+        """Add one set: durable on disk when this returns True.
+
+        Parameters
+        ----------
+        records
+            The set; its tables must have the Arrow schemas of `schemas.SCHEMAS`.
+        pulled_time
+            When it was read from AWS; kept in `set.json`.
+
+        Returns
+        -------
+        bool
+            False when the set is there already; then nothing was written.
+
+        Raises
+        ------
+        ArchiveError
+            The archive holds the other kind of account, emulated or real.
+        ArchiveWriteError
+            Full disk, no permission; nothing half-written is left.
+        TableSchemaError
+            The set's tables do not fit.
+        """
+        return self._writer.append(records, pulled_time)
+
+    def append_state(self, records: RecordSet, *, pulled_time: datetime | None = None) -> bool:
+        """Add one observed state, but only where it differs from the one before it in its account and Region.
+
+        Two states are equal when their tables are, `observed_time` apart. So a stored state holds from its time to
+        that of the next one.
+
+        Returns
+        -------
+        bool
+            False when nothing has changed; then nothing was written.
+
+        Raises
+        ------
+        ArchiveError, ArchiveWriteError, TableSchemaError
+            As `append`.
+        """
+        if records.kind != "state":
+            raise InputError(f"append_state takes a set of kind 'state', not {records.kind!r}; use append for that.")
+
+        def newest() -> StoredSet | None:
+            found = self.sets("state", accounts=records.account, regions=records.region)
+            return next((s for s in reversed(found) if s.time <= records.time), None)
+
+        return self._writer.append_if_new(records, pulled_time, newest=newest)
+
+    def record_pull(self, time: datetime, facts: Mapping[str, Any]) -> None:
+        """Add how the pull of one target went to the archive's diary; `facts` must be JSON (`ArchiveWriteError`)."""
+        write_pull(self.path, time, facts)
+
+    # Finding
+
+    def pulls(self) -> list[dict[str, Any]]:
+        """Return the diary of pulls, oldest first: the facts given to `record_pull` (`ArchiveCorruptError`)."""
+        read_marker(self.path)
+        return read_pulls(self.path)
+
+    def identities(self, kind: RecordKind, account: str, region: str) -> set[str]:
+        """Return the ids of the sets that are there for one account and Region; only lists folders."""
+        read_marker(self.path)
+        return {name for _, name in set_folders(self.path, kind, accounts=[account], regions=[region])}
+
+    def sets(
+        self,
+        kind: RecordKind,
+        *,
+        accounts: str | Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        identities: str | Iterable[str] | None = None,
+    ) -> list[StoredSet]:
+        """Return what is there, sorted by time, account, Region and id. None means all.
+
+        Parameters
+        ----------
+        start, end
+            The set's time lies at or after `start` and before `end`; aware datetimes.
+
+        Raises
+        ------
+        NoDataError, ArchiveError
+            There is no archive.
+        ArchiveCorruptError, ArchiveVersionError
+            A `set.json` is damaged, or a newer version wrote it.
+        WindowError
+            A bound has no time zone, or the window is reversed.
+        """
+        read_marker(self.path)
+        window = Window.between(start, end)
+        folders = set_folders(
+            self.path,
+            kind,
+            accounts=as_names(accounts),
+            regions=as_names(regions),
+            window=window,
+            identities=as_names(identities),
+        )
+        found = [self._read_set(folder) for folder, _ in folders]
+        return sorted(
+            (s for s in found if window.holds(s.time)), key=lambda s: (s.time, s.account, s.region, s.identity)
+        )
+
+    def _read_set(self, folder: Path) -> StoredSet:
+        if folder not in self._read:
+            self._read[folder] = read_set(folder)
+        return self._read[folder]
+
+    def fingerprint(
+        self,
+        *,
+        kinds: Iterable[RecordKind] = tuple(KINDS),
+        accounts: str | Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> str:
+        """Return one sha256 (hex) for the sets in the window: over their `set.json` hashes, sorted, one a line.
+
+        Reports quote it: the same fingerprint means the same data, because each `set.json` holds its files' hashes.
+        """
+        accounts, regions = as_names(accounts), as_names(regions)
+        hashes = [
+            s.sha256
+            for kind in kinds
+            for s in self.sets(kind, accounts=accounts, regions=regions, start=start, end=end)
+        ]
+        return hashlib.sha256("".join(f"{h}\n" for h in sorted(hashes)).encode()).hexdigest()
+
+    # Reading
+
+    def load(
+        self,
+        table: str,
+        *,
+        accounts: str | Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        check_names: str | Iterable[str] | None = None,
+        audit_task_ids: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Load one table as a data frame with the columns and dtypes of its schema; None means all.
+
+        Parameters
+        ----------
+        table
+            A name of `schemas.SCHEMAS`.
+        start, end
+            The audit began (the task began, the state was observed) at or after `start` and before `end`.
+        check_names
+            Only for tables with a check, and for `related_resources`, by the check of their finding.
+        audit_task_ids
+            Only for tables with an audit.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by that time, then by the table's key; all columns also when there is nothing.
+
+        Raises
+        ------
+        InputError
+            An unknown table, or a filter that it has no column for.
+        NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError, WindowError
+            As `sets`; `ArchiveCorruptError` names the damaged file.
+        """
+        kind = kind_of_table(table)
+        names, audits = as_names(check_names), as_names(audit_task_ids)
+        found = self.sets(
+            kind,
+            accounts=accounts,
+            regions=regions,
+            start=start,
+            end=end,
+            identities=audits if kind == "audit" else None,
+        )
+        if table == "related_resources" and names is not None:
+            return self._related_resources_of(found, names)
+        only = {}
+        for column, values in (("check_name", names), ("audit_task_id", audits)):
+            if values is not None and column not in SCHEMAS[table].column_names:
+                raise InputError(f"table {table} has no column {column}, so it cannot be filtered by it.")
+            if values is not None:
+                only[column] = values
+        return self._read_table(table, found, only)
+
+    def _read_table(self, table: str, sets: Sequence[StoredSet], only: Mapping[str, frozenset[str]]) -> pd.DataFrame:
+        from ddreport.archive.reading import read_table, table_files
+
+        return read_table(table_files(table, sets), SCHEMAS[table], only=only)
+
+    def _related_resources_of(self, sets: Sequence[StoredSet], check_names: frozenset[str]) -> pd.DataFrame:
+        key = ["account", "region", "audit_task_id", "finding_id"]
+        findings = self._read_table("findings", sets, {"check_name": check_names})
+        related = self._read_table("related_resources", sets, {})
+        return related.merge(findings[key], on=key, how="inner")  # keeps the order of `related`
+
+    def latest_state(
+        self,
+        table: str,
+        *,
+        as_of: datetime | None = None,
+        accounts: str | Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Load a state table as it was at `as_of` (None: newest): per account and Region the last state until then.
+
+        Raises
+        ------
+        InputError
+            `table` is not a state table.
+        NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError, WindowError
+            As `load`.
+        """
+        if kind_of_table(table) != "state":
+            raise InputError(f"table {table} is no state; the state tables are: {', '.join(KINDS['state'].tables)}.")
+        if as_of is not None:
+            check_time("as_of", as_of)
+        latest: dict[tuple[str, str], StoredSet] = {}
+        for stored in self.sets("state", accounts=accounts, regions=regions):
+            if as_of is None or stored.time <= as_of:
+                latest[stored.account, stored.region] = stored
+        return self._read_table(table, list(latest.values()), {})
+
+    def raw(self, stored: StoredSet) -> Iterator[RawResponse]:
+        """Yield AWS's answers of a set (from `sets`) in their order, each body byte for byte.
+
+        Raises
+        ------
+        ArchiveCorruptError
+            The file is missing or damaged.
+        """
+        from ddreport.archive.encoding import from_raw_lines
+        from ddreport.archive.reading import check_size
+
+        path = stored.folder / RAW_FILE
+        check_size(path, stored.files[RAW_FILE].size)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != stored.files[RAW_FILE].sha256:
+            raise damaged(path, "is not what was written: its sha256 differs from the one in set.json")
+        yield from from_raw_lines(data)
+
+    # SQL
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run DuckDB SQL over the tables, which are views with the names of `schemas.SCHEMAS`.
+
+        Times are `TIMESTAMPTZ`, shown in UTC; `severity` is an enum, so `ORDER BY severity` puts the most severe
+        first. Files of the archive cannot be changed through the views.
+
+        Parameters
+        ----------
+        sql
+            One or several statements; the last one's rows are returned.
+        parameters
+            Values for `?`, `$1` or `$name` in it.
+
+        Raises
+        ------
+        InputError
+            The SQL is wrong.
+        NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
+            As `sets`.
+        """
+        return self._current_views().query(sql, parameters)
+
+    def relation(self, table: str) -> duckdb.DuckDBPyRelation:
+        """Return a table as a DuckDB relation for functions that reduce many rows, such as those of `metrics`.
+
+        It is a picture of what is in the archive now. It reads files only when its rows are asked for; do that
+        inside `with archive.own_errors():`, and damaged files are named as everywhere else.
+        """
+        kind_of_table(table)
+        return self._current_views().relation(table)
+
+    def own_errors(self) -> AbstractContextManager[None]:
+        """Turn DuckDB's errors inside of `with` into `ArchiveCorruptError`, `ArchiveError` or `InputError`."""
+        return self._current_views().own_errors()
+
+    def _current_views(self) -> Views:
+        from ddreport.archive.sql import Views
+
+        sets = {kind: self.sets(kind) for kind in KINDS}
+        present = [s.sha256 for found in sets.values() for s in found]
+        if self._views is None or self._views[0] != present:
+            self._views = (present, Views(sets))
+        return self._views[1]

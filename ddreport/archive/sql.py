@@ -1,0 +1,103 @@
+"""The archive's tables as DuckDB views, and DuckDB's errors in our own words."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ddreport.archive.layout import KINDS
+from ddreport.archive.reading import arrow_to_pandas, find_damage, table_files
+from ddreport.errors import ArchiveError, InputError
+from ddreport.schemas import COUNT, FLAG, SCHEMAS, SEVERITY, TEXT, TIME
+from ddreport.terms import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import duckdb
+    import pandas as pd
+
+    from ddreport.archive.sets import StoredSet
+    from ddreport.records import RecordKind
+
+_SQL_TYPES = {
+    TEXT: "VARCHAR",
+    COUNT: "BIGINT",
+    "float64": "DOUBLE",
+    FLAG: "BOOLEAN",
+    TIME: "TIMESTAMP WITH TIME ZONE",
+    SEVERITY: "severity",
+}
+
+
+class Views:
+    """One in-memory DuckDB with a view per table over a fixed list of files: a picture that does not change."""
+
+    def __init__(self, sets: Mapping[RecordKind, Sequence[StoredSet]]) -> None:
+        import duckdb
+
+        self._files: dict[str, list[Path]] = {
+            table: table_files(table, sets[kind]) for kind, layout in KINDS.items() for table in layout.tables
+        }
+        # Nothing is fetched from the internet behind the user's back, and times are shown in UTC.
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
+        )
+        with self.own_errors():
+            self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            # An enum sorts in the order of its members: most severe first, also in SQL.
+            members = ", ".join(f"'{s.value}'" for s in Severity)
+            self._connection.execute(f"CREATE TYPE severity AS ENUM ({members})")
+            for table, files in self._files.items():
+                self._make_view(table, files)
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None) -> pd.DataFrame:
+        """Run SQL and return the rows of its last statement (none for one that has no result)."""
+        with self.own_errors():
+            cursor = self._connection.cursor()
+            cursor.execute(sql, parameters)
+            return arrow_to_pandas(cursor.to_arrow_table())
+
+    def relation(self, table: str) -> duckdb.DuckDBPyRelation:
+        """Return the view as a relation that is evaluated when its rows are asked for."""
+        with self.own_errors():
+            return self._connection.view(table)
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Turn DuckDB's errors into ours: a damaged file, a wrong query, or trouble of the machine."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as exc:
+            wrong_query = isinstance(exc, duckdb.ProgrammingError | duckdb.DataError | duckdb.NotSupportedError)
+            # A damaged file is reported as IO or as InvalidInput, depending on where the damage is.
+            if not wrong_query or isinstance(exc, duckdb.InvalidInputException):
+                for table, files in self._files.items():
+                    find_damage(files, SCHEMAS[table])
+            if wrong_query:
+                raise InputError(
+                    f"the query cannot be run: {str(exc).strip()}",
+                    hint=f"the tables are {', '.join(self._files)}; `DESCRIBE findings` shows the columns of one.",
+                ) from exc
+            raise ArchiveError(f"DuckDB could not run the query: {str(exc).strip()}") from exc
+
+    def _make_view(self, table: str, files: Sequence[Path]) -> None:
+        schema = SCHEMAS[table]
+        columns = ", ".join(
+            f"CAST({'NULL' if not files else _quoted(c.name)} AS {_SQL_TYPES[c.dtype]}) AS {_quoted(c.name)}"
+            for c in schema.columns
+        )
+        if not files:
+            self._connection.execute(f"CREATE VIEW {_quoted(table)} AS SELECT {columns} WHERE false")
+            return
+        # The folder names repeat account and region, which the files hold as text: taken from there alone.
+        found = self._connection.read_parquet([str(f) for f in files], hive_partitioning=False)
+        found.project(columns).create_view(table, replace=True)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

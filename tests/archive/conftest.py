@@ -1,0 +1,143 @@
+"""Builders of small sets, as factories in fixtures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pytest
+
+from ddreport.archive import Archive
+from ddreport.records import RawResponse, RecordSet
+from ddreport.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCOUNT = "012345678901"
+REGION = "eu-west-1"
+START = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+CHECKS = ("DEVICE_CERTIFICATE_EXPIRING_CHECK", "LOGGING_DISABLED_CHECK")
+
+
+class AuditSet(Protocol):
+    def __call__(self, number: int = 0, *, findings: int = 3, **changes: Any) -> RecordSet: ...
+
+
+class StateSet(Protocol):
+    def __call__(self, number: int = 0, *, enabled: bool = True, **changes: Any) -> RecordSet: ...
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    schema = SCHEMAS[name].arrow()
+    return pa.Table.from_pylist([{f.name: row.get(f.name) for f in schema} for row in rows], schema=schema)
+
+
+def _audit_set(number: int = 0, *, findings: int = 3, **changes: Any) -> RecordSet:
+    account, region = changes.get("account", ACCOUNT), changes.get("region", REGION)
+    identity = changes.get("identity", f"audit{number:04d}")
+    time = changes.get("time", START + timedelta(days=number))
+    emulated = changes.get("emulated", True)
+    base = {"account": account, "region": region, "audit_task_id": identity, "task_start_time": time}
+    task = base | {
+        "task_status": "COMPLETED",
+        "task_type": "SCHEDULED_AUDIT_TASK",
+        "scheduled_audit_name": "daily",
+        "total_checks_count": 2,
+        "compliant_checks_count": 1,
+        "non_compliant_checks_count": 1,
+        "failed_checks_count": 0,
+        "canceled_checks_count": 0,
+        "in_progress_checks_count": 0,
+        "waiting_for_data_collection_checks_count": 0,
+        "emulated": emulated,
+    }
+    checks = [
+        base
+        | {"check_name": name, "check_run_status": status, "check_compliant": status.endswith("D_COMPLIANT")}
+        | {"total_resources_count": 10, "non_compliant_resources_count": bad}
+        for name, status, bad in zip(
+            CHECKS, ("COMPLETED_NON_COMPLIANT", "COMPLETED_COMPLIANT"), (findings, 0), strict=True
+        )
+    ]
+    found = [
+        base
+        | {"finding_id": f"{identity}-{i:05d}", "check_name": CHECKS[0], "finding_time": time, "severity": "MEDIUM"}
+        | {"resource_type": "DEVICE_CERTIFICATE", "resource_id": f"certificate{i:05d}"}
+        | {"reason_code": "CERTIFICATE_APPROACHING_EXPIRATION", "is_suppressed": i % 2 == 1}
+        | {"related_resources_count": 1, "resource_identifier": json.dumps({"deviceCertificateId": f"{i:05d}"})}
+        for i in range(findings)
+    ]
+    related = [
+        base
+        | {"finding_id": f["finding_id"], "position": 0, "resource_type": "CLIENT_ID", "resource_id": "client"}
+        | {"resource_identifier": '{"clientId":"client"}'}
+        for f in found
+    ]
+    records = RecordSet(
+        kind="audit",
+        account=account,
+        region=region,
+        identity=identity,
+        time=time,
+        emulated=emulated,
+        tables={
+            "audit_tasks": _table("audit_tasks", [task]),
+            "checks": _table("checks", checks),
+            "findings": _table("findings", found[::-1]),
+            "related_resources": _table("related_resources", related[::-1]),
+        },
+        raw=[RawResponse("DescribeAuditTask", {"taskId": identity}, b'{"taskStatus": "COMPLETED"}')],
+    )
+    return replace(records, **changes)
+
+
+def _state_set(number: int = 0, *, enabled: bool = True, **changes: Any) -> RecordSet:
+    account, region = changes.get("account", ACCOUNT), changes.get("region", REGION)
+    time = changes.get("time", START + timedelta(hours=number))
+    row = {"account": account, "region": region, "observed_time": time, "check_name": CHECKS[0], "enabled": enabled}
+    tables = {
+        name: _table(name, [row] if name == "check_configurations" else [])
+        for name, schema in SCHEMAS.items()
+        if "observed_time" in schema.column_names
+    }
+    records = RecordSet(
+        kind="state",
+        account=account,
+        region=region,
+        identity=f"{time:%Y%m%dT%H%M%SZ}",
+        time=time,
+        emulated=True,
+        tables=tables,
+        raw=[],
+    )
+    return replace(records, **changes)
+
+
+@pytest.fixture(name="audit_set")
+def audit_set_fixture() -> AuditSet:
+    """Make the set of audit number n, one a day from 2 March 2026; every second finding is suppressed."""
+    return _audit_set
+
+
+@pytest.fixture(name="state_set")
+def state_set_fixture() -> StateSet:
+    """Make the state observed n hours after 2 March 2026 09:15 UTC."""
+    return _state_set
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """Make an empty archive."""
+    return Archive.open(tmp_path / "archive", create=True)
+
+
+@pytest.fixture
+def filled(archive: Archive) -> Archive:
+    """Make an archive with three audits of one account."""
+    for number in range(3):
+        archive.append(_audit_set(number))
+    return archive
