@@ -105,6 +105,25 @@ def test_identities_are_those_of_account_and_region(filled: Archive) -> None:
     assert filled.identities("mitigation", "012345678901", "eu-west-1") == set()
 
 
+def test_identities_are_found_without_opening_a_file(filled: Archive) -> None:
+    for path in filled.path.rglob("set.json"):
+        path.unlink()
+    assert len(Archive(filled.path).identities("audit", "012345678901", "eu-west-1")) == 3
+
+
+def test_sets_outside_of_the_windows_months_are_not_opened(archive: Archive, audit_set: Any) -> None:
+    for number in (0, 60):
+        archive.append(audit_set(number))
+    next(archive.path.rglob("month=2026-03/*/set.json")).unlink()
+    assert len(Archive(archive.path).load("audit_tasks", start=START + 31 * DAY)) == 1
+
+
+def test_two_empty_results_can_be_merged(archive: Archive) -> None:
+    left, right = archive.query("FROM checks"), archive.query("FROM findings")
+    key = ["account", "region", "audit_task_id", "check_name"]
+    assert left.merge(right, on=key).empty
+
+
 def test_files_that_somebody_left_between_the_sets_are_ignored(filled: Archive) -> None:
     for folder in ("", "audits", "audits/account=012345678901", "audits/account=012345678901/region=eu-west-1"):
         (filled.path / folder / ".DS_Store").write_text("x")

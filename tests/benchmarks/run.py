@@ -1,7 +1,7 @@
 """Run every benchmark in this folder and print their JSON lines: `make bench`, or `run.py NAME …` for some of them.
 
-Each line has `benchmark`, what was measured with its unit, the baseline of the same run, the `ratio` between the two, and
-the `aim` that the ratio is held against. Nothing fails here: machines differ, ratios say more than seconds.
+Each line has `benchmark`, what was measured with its unit, the baseline of the same run, the `ratio` between the two,
+and the `aim` that the ratio is held against. Nothing fails here: machines differ, ratios say more than seconds.
 """
 
 from __future__ import annotations

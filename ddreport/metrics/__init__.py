@@ -1,0 +1,27 @@
+"""Measures: tables in, tables out, each with its formula; no clock, no file, no network.
+
+Every function takes pandas frames, DuckDB relations (`Archive.relation`) or Spark frames, reduces them where they are,
+and returns a small pandas table whose columns stand in `ddreport.metrics.results`.
+"""
+
+from ddreport.metrics.compliance import compliance, compliance_by_check
+from ddreport.metrics.current import current_checks, current_findings
+from ddreport.metrics.figures import KeyFigures, key_figures
+from ddreport.metrics.gaps import data_gaps
+from ddreport.metrics.resources import top_resources
+from ddreport.metrics.results import CheckState, GapKind
+from ddreport.metrics.severity import non_compliant_by_severity
+
+__all__ = [
+    "CheckState",
+    "GapKind",
+    "KeyFigures",
+    "compliance",
+    "compliance_by_check",
+    "current_checks",
+    "current_findings",
+    "data_gaps",
+    "key_figures",
+    "non_compliant_by_severity",
+    "top_resources",
+]

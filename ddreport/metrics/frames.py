@@ -1,0 +1,80 @@
+"""In and out of narwhals: the same reduction takes a pandas frame, a DuckDB relation or a Spark frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import narwhals as nw
+import pandas as pd
+
+from ddreport.errors import TableSchemaError, WindowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from narwhals.typing import IntoFrame
+
+    from ddreport.schemas import Schema
+
+Table: TypeAlias = "IntoFrame"
+"""A pandas DataFrame, a DuckDB relation, or whatever else narwhals takes; never changed."""
+
+AUDIT = ["account", "region", "audit_task_id"]
+
+
+def scan(table: Table, schema: Schema, columns: Iterable[str]) -> nw.LazyFrame[Any]:
+    """Return `columns` of `table` for a reduction; severities as text, which every engine has.
+
+    Raises
+    ------
+    TableSchemaError
+        A column is missing.
+    """
+    wanted = list(columns)
+    frame = nw.from_native(table).lazy()
+    present = set(frame.collect_schema().names())
+    missing = [c for c in wanted if c not in present]
+    if missing:
+        raise TableSchemaError(
+            f"{schema.name}: missing columns: {', '.join(missing)}.",
+            hint=f"give the table `schemas.SCHEMAS[{schema.name!r}]`, as `Archive.load` returns it.",
+        )
+    frame = frame.select(*wanted)
+    if "severity" in wanted:
+        frame = frame.with_columns(nw.col("severity").cast(nw.String()))
+    return frame
+
+
+def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """Run a reduction and return its rows as pandas: times in UTC; missing counts and flags neither NaN nor object."""
+    native = frame.collect().to_native()
+    rows = native.reset_index(drop=True) if isinstance(native, pd.DataFrame) else _from_arrow(native)
+    for name, dtype in rows.dtypes.items():
+        # An engine may answer in its session's zone, where days have 23 or 25 hours.
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            rows[name] = rows[name].astype("datetime64[us, UTC]")
+    return rows
+
+
+def _from_arrow(table: Any) -> pd.DataFrame:
+    import pyarrow as pa
+
+    # DuckDB sums whole numbers in 128 bits, which arrive as decimals.
+    for position, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            table = table.set_column(position, field.name, table.column(position).cast(pa.int64()))
+    kinds = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    rows: pd.DataFrame = table.to_pandas(types_mapper=kinds.get)
+    if rows.empty:
+        # pandas 3.1 cannot merge two empty frames whose text came from Arrow without a single chunk.
+        for name in rows.columns[rows.dtypes == "str"]:
+            rows[name] = pd.Series([], dtype="str")
+    return rows
+
+
+def check_as_of(as_of: datetime, *, name: str = "as_of") -> datetime:
+    """Return `as_of` if it has a time zone, else raise `WindowError`."""
+    if as_of.tzinfo is None:
+        raise WindowError(f"{name} {as_of.isoformat()} has no time zone; give it in UTC, as all times here.")
+    return as_of
