@@ -1,0 +1,95 @@
+"""Puts the emulator into moto, and takes it out again.
+
+Four places of moto are changed, none of its files:
+
+- the URL table of `iot` leads to our response class, which adds the audit and leaves the rest to moto;
+- new IoT and IAM backends are made from our subclasses (true certificate dates, AWS's managed policies of the audit);
+- moto's `utcnow` asks the emulator's clock, so that every creation date is of the emulated world. STS keeps the real
+  time: the expiry of temporary credentials is compared with the client's real clock;
+- moto's random numbers are seeded, so that its ids repeat as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import moto.core.utils as moto_utils
+import moto.iot.models as moto_iot
+import moto.iot.urls as moto_iot_urls
+import moto.sts.models as moto_sts
+from moto.core.base_backend import BackendDict
+from moto.iam.models import IAMBackend, iam_backends
+from moto.iot.models import IoTBackend, iot_backends
+from moto.iot.responses import IoTResponse
+from moto.moto_api._internal import mock_random
+
+from ddreport.emulation import world as worlds
+from ddreport.emulation.audit_backend import audit_backends
+from ddreport.emulation.iam_backend import EmulatedIAMBackend
+from ddreport.emulation.iot_backend import EmulatedIoTBackend
+from ddreport.emulation.response import EmulatedIoTResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ddreport.emulation.world import World
+
+_IOT_PATHS = "{0}/.*$"
+_real_utcnow = moto_utils.utcnow
+_real_valid_certificates = vars(moto_iot)["iot_use_valid_cert"]
+
+
+def install(world: World, *, seed: int) -> None:
+    """Make `world` the one that moto serves, empty. Installing again, or another one, takes its place."""
+    worlds.replace(world)
+    moto_iot_urls.url_paths[_IOT_PATHS] = EmulatedIoTResponse.dispatch
+    iot_backends.backend = EmulatedIoTBackend
+    iam_backends.backend = EmulatedIAMBackend
+    vars(moto_iot)["iot_use_valid_cert"] = _certificate_ids_as_aws_makes_them
+    _replace_everywhere(_real_utcnow, _emulated_utcnow)
+    reset(seed=seed)
+
+
+def uninstall() -> None:
+    """Leave moto as it was, empty; without an installation nothing happens but the emptying."""
+    _forget_everything()
+    worlds.replace(None)
+    moto_iot_urls.url_paths[_IOT_PATHS] = IoTResponse.dispatch
+    iot_backends.backend = IoTBackend
+    iam_backends.backend = IAMBackend
+    vars(moto_iot)["iot_use_valid_cert"] = _real_valid_certificates
+    _replace_everywhere(_emulated_utcnow, _real_utcnow)
+
+
+def reset(*, seed: int) -> None:
+    """Forget everything in all of moto's services and begin its random numbers anew."""
+    _forget_everything()
+    mock_random.seed(seed)
+
+
+def _forget_everything() -> None:
+    # Ours first: moto makes each backend anew before it drops it, and ours ask for their world then.
+    audit_backends.clear()
+    iot_backends.clear()
+    BackendDict.reset()
+
+
+def _emulated_utcnow() -> datetime:
+    # moto wants a naive datetime that means UTC.
+    return worlds.current().now().replace(tzinfo=None)
+
+
+def _certificate_ids_as_aws_makes_them() -> bool:
+    # moto hashes the text of a certificate unless told otherwise; AWS's id is the hash of its DER bytes.
+    return True
+
+
+def _replace_everywhere(old: Callable[[], datetime], new: Callable[[], datetime]) -> None:
+    """Replace a function in every moto module that imported it by name; later imports find the new one."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.") and module is not moto_sts:
+            names: dict[str, Any] = vars(module)
+            if names.get("utcnow") is old:
+                names["utcnow"] = new

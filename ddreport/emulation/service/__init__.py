@@ -1,0 +1,1 @@
+"""The operations of the audit API, one component per noun, one method per operation."""
