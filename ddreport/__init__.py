@@ -1,5 +1,67 @@
-"""See, prove and repair the security compliance of IoT fleets audited by AWS IoT Device Defender."""
+"""See, prove and repair the security compliance of IoT fleets audited by AWS IoT Device Defender.
+
+The names below are imported when they are first used, so that `import ddreport` costs nothing:
+
+- `load(...)` → `AuditData`: audits and findings of a window as pandas tables, from the archive
+- `metrics`: measures, table in, table out · `report`: charts and sections of the notebooks · `charts`
+- `describe_check(name)`: what a check means · `SCHEMAS`: every table's columns
+- `refuse_unknown_parameters(globals())`: the guard that notebooks begin with
+- `DDReportError`: base of all errors
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ddreport.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from ddreport import metrics
+    from ddreport.catalogue import Check, describe_check
+    from ddreport.errors import DDReportError
+    from ddreport.parameters import refuse_unknown_parameters
+    from ddreport.presentation import charts, report
+    from ddreport.schemas import SCHEMAS
+    from ddreport.workflows.load import AuditData, load
+
+__all__ = [
+    "SCHEMAS",
+    "AuditData",
+    "Check",
+    "DDReportError",
+    "__version__",
+    "charts",
+    "describe_check",
+    "load",
+    "metrics",
+    "refuse_unknown_parameters",
+    "report",
+]
+
+_HOMES = {
+    "SCHEMAS": "ddreport.schemas",
+    "AuditData": "ddreport.workflows.load",
+    "Check": "ddreport.catalogue",
+    "DDReportError": "ddreport.errors",
+    "describe_check": "ddreport.catalogue",
+    "load": "ddreport.workflows.load",
+    "refuse_unknown_parameters": "ddreport.parameters",
+}
+_MODULES = {
+    "charts": "ddreport.presentation.charts",
+    "metrics": "ddreport.metrics",
+    "report": "ddreport.presentation.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ddreport' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -127,3 +127,12 @@ def test_the_generated_pages_say_what_the_package_says(page: str) -> None:
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate["PAGES"][page](), (
         "run python docs/generate.py"
     )
+
+
+def test_every_public_name_can_be_had_and_is_described() -> None:
+    import ddreport
+
+    assert all(getattr(ddreport, name).__doc__ for name in ddreport.__all__ if name != "__version__")
+    assert set(dir(ddreport)) == set(ddreport.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = ddreport.nonsense

@@ -1,0 +1,97 @@
+"""What the command line prints: results on stdout (a table for people or JSON for programs), the rest on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ddreport.errors import DDReportError
+    from ddreport.progress import NoProgress, RichProgress
+
+
+class Output:
+    """Where one run of the command line writes, and how; set up by the global options.
+
+    Attributes
+    ----------
+    exit_code
+        What the run ends with when nothing is raised; a command sets 4 for partial data, for example.
+    """
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.color = True
+        self.exit_code = 0
+
+    def result(self, data: Any, *, text: str | None = None) -> None:
+        """Print a result: as JSON with `--json`, else `text` (or nothing)."""
+        if self.json:
+            json.dump(data, sys.stdout, indent=2, ensure_ascii=False, default=str)
+            sys.stdout.write("\n")
+        elif text is not None:
+            sys.stdout.write(text + "\n")
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
+        """Print rows: as a JSON list with `--json`, else as a table whose `columns` map names to headings."""
+        if self.json:
+            self.result(list(rows))
+            return
+        if not rows:
+            self.note(empty)
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for heading in columns.values():
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(terminal_text(row.get(name))) for name in columns))
+        console = Console(no_color=not self.color, highlight=False)
+        if not console.is_terminal:
+            # A log or a pipe has no width: a table cut at 80 columns would hide what it should show.
+            console = Console(no_color=True, highlight=False, width=240)
+        console.print(table)
+
+    def note(self, text: str) -> None:
+        """Tell people something on stderr, unless `--quiet`."""
+        if not self.quiet:
+            sys.stderr.write(terminal_text(text) + "\n")
+
+    def warn(self, text: str) -> None:
+        """Tell people on stderr what must not be overlooked, even with `--quiet`."""
+        sys.stderr.write(f"warning: {terminal_text(text)}\n")
+
+    def error(self, exc: DDReportError) -> None:
+        """Print an error on stderr: what happened and the next step; as JSON with `--json`."""
+        if self.json:
+            data = {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
+            sys.stderr.write(json.dumps(data, ensure_ascii=False) + "\n")
+            return
+        sys.stderr.write(f"error: {terminal_text(exc.message)}\n")
+        if exc.hint:
+            sys.stderr.write(f"  Hint: {terminal_text(exc.hint)}\n")
+
+    def progress(self) -> NoProgress | RichProgress:
+        """Return where long work reports its progress."""
+        from ddreport.progress import terminal_progress
+
+        return terminal_progress(quiet=self.quiet, color=self.color)
+
+
+def terminal_text(value: Any) -> str:
+    """Return a value as text that cannot steer a terminal: control and bidi characters become visible escapes.
+
+    Names in AWS are chosen by devices; an escape sequence in a client id could otherwise clear the reader's screen.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))

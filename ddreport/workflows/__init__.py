@@ -1,0 +1,4 @@
+"""Recipes that join the adapters to the core: pull, load, report, demo.
+
+The clock is read only here and in `connect`.
+"""

@@ -1,0 +1,287 @@
+"""Load: the tables of one or several targets from the archive, as an analyst, a notebook or a report wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddreport.catalogue import checks as catalogue_checks
+from ddreport.catalogue import normalise_check_name
+from ddreport.connect import configuration_name, read_targets
+from ddreport.errors import InputError, NoDataError, ParameterError, TargetError, did_you_mean
+from ddreport.progress import notebook_progress
+from ddreport.settings import RETENTION_DAYS, Settings
+from ddreport.targets import DEMO
+from ddreport.window import Window, parse_end, parse_start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from ddreport.archive import Archive
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the archive knows of a target: its account and Region, and how its newest pull went."""
+
+    target: str
+    account: str
+    region: str
+    emulated: bool
+    pull: dict[str, Any]
+
+
+class AuditData:
+    """Audits and findings of one or several targets in a window, read from the archive when asked for.
+
+    Attributes
+    ----------
+    start, end
+        The window, aware UTC; audits that started from `start` (included) to `end` (excluded).
+    as_of
+        The moment that "now" means in every table: the start of the newest audit in the window.
+    targets, accounts, regions
+        Names, in the order given.
+    emulated
+        True when the emulator answered, not AWS.
+    fingerprint
+        SHA-256 over the evidence that the tables come from.
+    notes
+        What a reader must know about the data, in plain words; such as a pull that had only part of it.
+    """
+
+    def __init__(
+        self, archive: Archive, sources: Sequence[Source], *, start: str, end: str, check_names: Sequence[str]
+    ) -> None:
+        self._archive = archive
+        self._sources = tuple(sources)
+        self.check_names = tuple(check_names)
+        self.targets = [s.target for s in sources]
+        self.accounts = list(dict.fromkeys(s.account for s in sources))
+        self.regions = list(dict.fromkeys(s.region for s in sources))
+        self.emulated = any(s.emulated for s in sources)
+        self.start, self.end = self._window(start, end)
+        newest = self.audit_tasks["task_start_time"].max()
+        if self.audit_tasks.empty:
+            raise NoDataError(
+                f"the archive has no audit of {', '.join(self.targets)} from {self.start:%Y-%m-%d %H:%M} to "
+                f"{self.end:%Y-%m-%d %H:%M} UTC.",
+                hint="choose another window, or bring in newer audits with `ddreport pull`.",
+            )
+        self.as_of: datetime = newest.to_pydatetime()
+        self.fingerprint: str = archive.fingerprint(
+            accounts=self.accounts, regions=self.regions, start=self.start, end=self.end
+        )
+        self.notes = self._notes()
+        self._refuse_unknown_checks()
+
+    def _window(self, start: str, end: str) -> tuple[datetime, datetime]:
+        if end:
+            last = parse_end(end)
+        else:
+            tasks = self._archive.load("audit_tasks", accounts=self.accounts, regions=self.regions)
+            tasks = self._of_sources(tasks)
+            if tasks.empty:
+                raise NoDataError(
+                    f"the archive has no audit of {', '.join(self.targets)} yet.",
+                    hint="once an audit has run, bring it in with `ddreport pull`.",
+                )
+            last = tasks["task_start_time"].max().to_pydatetime() + timedelta(seconds=1)
+        first = parse_start(start) if start else last - timedelta(days=RETENTION_DAYS)
+        window = Window(first, last)
+        return window.start, window.end
+
+    def _of_sources(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Keep the rows of the chosen targets: account and Region must fit together."""
+        if len(self._sources) == 1:
+            return table
+        wanted = {(s.account, s.region) for s in self._sources}
+        pairs = zip(table["account"], table["region"], strict=True)
+        return table[[pair in wanted for pair in pairs]].reset_index(drop=True)
+
+    def _load(self, table: str, **more: Any) -> pd.DataFrame:
+        return self._of_sources(
+            self._archive.load(
+                table, accounts=self.accounts, regions=self.regions, start=self.start, end=self.end, **more
+            )
+        )
+
+    @cached_property
+    def audit_tasks(self) -> pd.DataFrame:
+        """Audits of the window: table `schemas.AUDIT_TASKS`."""
+        return self._load("audit_tasks")
+
+    @cached_property
+    def checks(self) -> pd.DataFrame:
+        """Checks of these audits: table `schemas.CHECKS`."""
+        return self._load("checks", check_names=self.check_names or None)
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """Findings of these audits, suppressed ones included: table `schemas.FINDINGS`."""
+        return self._load("findings", check_names=self.check_names or None)
+
+    @cached_property
+    def related_resources(self) -> pd.DataFrame:
+        """Further facts of these findings: table `schemas.RELATED_RESOURCES`."""
+        related = self._load("related_resources")
+        return related[related["finding_id"].isin(self.findings["finding_id"])].reset_index(drop=True)
+
+    @cached_property
+    def mitigation_tasks(self) -> pd.DataFrame:
+        """Mitigation tasks that began in the window: table `schemas.MITIGATION_TASKS`."""
+        return self._load("mitigation_tasks")
+
+    @cached_property
+    def mitigation_executions(self) -> pd.DataFrame:
+        """What these tasks did to each finding: table `schemas.MITIGATION_EXECUTIONS`."""
+        return self._load("mitigation_executions")
+
+    def _state(self, table: str) -> pd.DataFrame:
+        return self._of_sources(self._archive.latest_state(table, accounts=self.accounts, regions=self.regions))
+
+    @cached_property
+    def check_configurations(self) -> pd.DataFrame:
+        """Which checks are on, as last seen: table `schemas.CHECK_CONFIGURATIONS`."""
+        return self._state("check_configurations")
+
+    @cached_property
+    def account_configurations(self) -> pd.DataFrame:
+        """Audit role and notifications, as last seen: table `schemas.ACCOUNT_CONFIGURATIONS`."""
+        return self._state("account_configurations")
+
+    @cached_property
+    def scheduled_audits(self) -> pd.DataFrame:
+        """Scheduled audits, as last seen: table `schemas.SCHEDULED_AUDITS`."""
+        return self._state("scheduled_audits")
+
+    @cached_property
+    def suppressions(self) -> pd.DataFrame:
+        """Active suppressions, as last seen: table `schemas.SUPPRESSIONS`."""
+        return self._state("suppressions")
+
+    @cached_property
+    def mitigation_actions(self) -> pd.DataFrame:
+        """Defined mitigation actions, as last seen: table `schemas.MITIGATION_ACTIONS`."""
+        return self._state("mitigation_actions")
+
+    def _notes(self) -> list[str]:
+        notes = []
+        for source in self._sources:
+            problems = source.pull.get("problems") or []
+            notes += [f"The newest pull of {source.target} had only part of the data: {p}" for p in problems]
+            running = source.pull.get("running_audits_count") or 0
+            if running:
+                notes.append(f"{running} audit(s) of {source.target} were still running at the newest pull.")
+        return notes
+
+    def _refuse_unknown_checks(self) -> None:
+        if not self.check_names:
+            return
+        tasks = self._load("checks")
+        known = set(catalogue_checks()) | set(tasks["check_name"])
+        for name in self.check_names:
+            if name not in known:
+                raise ParameterError(
+                    f"checks: {name!r} is neither in the catalogue nor in the archive.{did_you_mean(name, known)}",
+                    hint=f"known: {', '.join(sorted(known))}.",
+                )
+
+
+def load(
+    *,
+    target: str | Sequence[str] = DEMO,
+    archive: str | Path = "",
+    start: str = "",
+    end: str = "",
+    checks: str | Sequence[str] = (),
+) -> AuditData:
+    """Load audits and findings from the archive. AWS is not called.
+
+    For the target `demo` with no archive given, the emulated demo account is built, audited and archived first.
+
+    Parameters
+    ----------
+    target
+        A target's name, several separated by commas, or a list of names.
+    archive
+        The archive's folder; empty means `DDREPORT_ARCHIVE` or the user's data folder.
+    start, end
+        The window in UTC, such as `2026-03-02` or `2026-03-02T09:15Z`; an end that is a date means until its end.
+        Empty: up to the newest audit, from 90 days before.
+    checks
+        API names of the checks to look at; empty means all.
+
+    Raises
+    ------
+    ParameterError, WindowError, TargetError
+        A value cannot be used; the message lists what can.
+    NoDataError
+        The archive has nothing of the target, or nothing in the window.
+    ArchiveError
+        The archive cannot be read.
+    """
+    names = _names("target", target)
+    wanted = [normalise_check_name(name) for name in _names("checks", checks)]
+    for name, value in {"start": start, "end": end}.items():
+        if not isinstance(value, str):
+            raise ParameterError(f"{name} is {value!r}; allowed: a text such as '2026-03-02'.")
+    if not isinstance(archive, str | Path):
+        raise ParameterError(f"archive is {archive!r}; allowed: the path of a folder as text.")
+    if not names:
+        raise ParameterError("target is empty.", hint="'demo' needs no account; others are named in ddreport.toml.")
+    opened = _open(names, archive)
+    return AuditData(opened, sources(opened, names), start=start, end=end, check_names=wanted)
+
+
+def _names(parameter: str, value: object) -> list[str]:
+    """Read a parameter that is a text with commas or a list of texts."""
+    if isinstance(value, str):
+        return list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return list(dict.fromkeys(value))
+    raise ParameterError(f"{parameter} is {value!r}; allowed: a text, several with commas, or a list of texts.")
+
+
+def _open(names: Sequence[str], archive: str | Path) -> Archive:
+    from ddreport.archive import Archive
+    from ddreport.workflows.demo import demo_archive
+
+    settings = Settings.from_env(archive=Path(archive) if archive else None)
+    if DEMO in names and settings.archive is None:
+        if len(names) > 1:
+            raise InputError("demo is emulated and cannot be reported together with real accounts.")
+        with notebook_progress() as progress:
+            return demo_archive(settings=settings, progress=progress)
+    return Archive.open(settings.archive_dir)
+
+
+def sources(archive: Archive, names: Sequence[str]) -> list[Source]:
+    """Return what the archive's records of pulls know of the targets (`NoDataError`, `TargetError`)."""
+    newest: dict[str, dict[str, Any]] = {}
+    for record in archive.pulls():
+        if record.get("account"):
+            newest[record["target"]] = record
+    found = []
+    for name in names:
+        if name not in newest:
+            _refuse_never_pulled(archive, name, sorted(newest))
+        record = newest[name]
+        found.append(Source(name, record["account"], record["region"], bool(record["emulated"]), record))
+    return found
+
+
+def _refuse_never_pulled(archive: Archive, name: str, pulled: Sequence[str]) -> None:
+    known = read_targets()
+    if name not in known and not pulled:
+        raise TargetError.unknown(name, known, where=configuration_name())
+    has = f"it has: {', '.join(pulled)}" if pulled else "it is empty"
+    raise NoDataError(
+        f"the archive {archive.path} has nothing of target {name!r}; {has}.{did_you_mean(name, pulled)}",
+        hint=f"bring it in with `ddreport pull --target {name}`." if name in known else "name one of these.",
+    )

@@ -1,0 +1,67 @@
+"""Report: one of the notebooks, executed with parameters and turned into one HTML file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ddreport.errors import MissingExtraError
+from ddreport.workflows.notebooks import shipped_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ddreport.progress import Progress
+    from ddreport.rendering import RenderedReport
+
+REPORT = "compliance_report"
+TIMEOUT_SECONDS = 900
+
+
+def make_report(
+    parameters: Mapping[str, Any],
+    *,
+    out_dir: Path,
+    notebook: str = REPORT,
+    run_time: datetime | None = None,
+    timeout: int = TIMEOUT_SECONDS,
+    progress: Progress,
+) -> RenderedReport:
+    """Execute a shipped notebook with `parameters` and write its HTML and the executed notebook to `out_dir`.
+
+    Parameters
+    ----------
+    parameters
+        By name; what is not given keeps the notebook's default.
+    run_time
+        Goes into the file names, UTC; default: now.
+    timeout
+        Seconds that one cell may take.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is unknown or mistyped; nothing has run.
+    ReportExecutionError
+        The notebook stopped; its executed copy is kept and no HTML is written.
+    MissingExtraError
+        The extra `report` is not installed.
+    """
+    try:
+        import nbconvert  # noqa: F401 - only to tell early, and in plain words, that the extra is missing
+        import papermill  # noqa: F401 - as above
+        import plotly  # noqa: F401 - as above
+    except ImportError as exc:
+        raise MissingExtraError.for_extra("report", what="a report", missing=str(exc.name)) from exc
+    from ddreport.rendering import render_report
+
+    return render_report(
+        shipped_notebook(notebook),
+        out_dir,
+        parameters,
+        name=f"{notebook}-{str(parameters.get('target', 'demo')).replace(',', '+')}",
+        run_time=run_time or datetime.now(UTC),
+        timeout=timeout,
+        progress=progress,
+    )

@@ -1,0 +1,74 @@
+"""Run the command line in this process and see what a user would."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ddreport.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("DDREPORT_CONFIG", raising=False)
+
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        code = main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ran(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def canned() -> ModuleType:
+    """The module of the canned AWS, with its builders of records."""
+    path = Path(__file__).parents[1] / "support_canned_server.py"
+    spec = importlib.util.spec_from_file_location("support_canned_server_cli", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def aws(canned: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A canned AWS with two audits, a configuration, and no waiting between attempts."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    account = canned.CannedAccount()
+    account.configuration = {
+        "roleArn": "arn:aws:iam::111122223333:role/AWSIoTDeviceDefenderAudit",
+        "auditCheckConfigurations": {"DEVICE_CERTIFICATE_EXPIRING_CHECK": {"enabled": True}},
+    }
+    for number, task in enumerate(("a" * 32, "b" * 32)):
+        findings = [canned.certificate_finding(n + 100 * number, task) for n in range(3)]
+        account.add_audit(task, findings, taskStartTime=canned.TASK_START - 86400 * (1 - number))
+    with canned.CannedServer(account) as server:
+        yield server
