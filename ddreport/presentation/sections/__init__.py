@@ -1,0 +1,18 @@
+"""Sections of a report as blocks of HTML: tables of `ddreport.metrics` in, objects that show themselves out."""
+
+from ddreport.presentation.blocks import Section
+from ddreport.presentation.sections.checks import checks_section
+from ddreport.presentation.sections.findings import findings_section
+from ddreport.presentation.sections.gaps import gaps_section
+from ddreport.presentation.sections.head import header_section, key_figures_section
+from ddreport.presentation.sections.provenance import provenance_section
+
+__all__ = [
+    "Section",
+    "checks_section",
+    "findings_section",
+    "gaps_section",
+    "header_section",
+    "key_figures_section",
+    "provenance_section",
+]
