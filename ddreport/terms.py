@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+EMULATOR_HEADER = "x-ddreport-emulator"
+"""HTTP header of everything that the emulator answers, so that nobody takes it for AWS, whatever the endpoint."""
+
 
 class Severity(StrEnum):
     """Severity of a check, most severe first. Fixed per check by AWS."""

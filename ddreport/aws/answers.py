@@ -7,12 +7,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from ddreport.errors import EndpointError
+from ddreport.terms import EMULATOR_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-EMULATOR_HEADER = "x-ddreport-emulator"
-"""Header that the emulator puts into each answer; AWS never sends it."""
 
 
 def is_emulator(headers: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ddreport.rendering.files import write_whole
 from ddreport.rendering.html import notebook_html
@@ -16,17 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ddreport.progress import Progress
+
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
-
-
-class Progress(Protocol):
-    """Who is told how far a run is."""
-
-    def stage(self, text: str, total: int | None = None) -> None:
-        """Begin a stage of `total` steps."""
-
-    def advance(self, steps: int = 1) -> None:
-        """Tell that `steps` more are done."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ddreport.connect import DemoMoment, connect
 from ddreport.errors import (
@@ -24,11 +25,12 @@ from ddreport.settings import Settings
 from ddreport.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ddreport.archive import Archive
     from ddreport.aws.session import AwsSession, Identity
     from ddreport.progress import Progress
+    from ddreport.records import RecordKind
     from ddreport.targets import Target
 
 log = logging.getLogger(__name__)
@@ -159,6 +161,42 @@ def _demo_moment(archive: Archive, seed: int, as_of: datetime | None) -> DemoMom
     return DemoMoment(as_of or datetime.now(UTC), story_end)
 
 
+@dataclass(frozen=True)
+class _Pulling:
+    """What the steps of one target's pull share."""
+
+    session: AwsSession
+    identity: Identity
+    archive: Archive
+    status: TargetStatus
+    progress: Progress
+    window: _Asked
+
+    @property
+    def place(self) -> _Place:
+        return {
+            "account": self.identity.account,
+            "region": self.identity.region,
+            "emulated": self.identity.emulated,
+        }
+
+    def not_archived(self, kind: RecordKind, listed: Sequence[Mapping[str, Any]]) -> list[str]:
+        known = self.archive.identities(kind, self.identity.account, self.identity.region)
+        return [task["taskId"] for task in listed if task["taskId"] not in known]
+
+
+class _Asked(TypedDict):
+    start: datetime
+    end: datetime
+    as_of: datetime
+
+
+class _Place(TypedDict):
+    account: str
+    region: str
+    emulated: bool
+
+
 def _pull_target(
     session: AwsSession,
     archive: Archive,
@@ -173,13 +211,13 @@ def _pull_target(
     progress.stage(f"{status.target}: asking AWS who we are")
     identity = session.identity()
     status.account, status.region, status.emulated = identity.account, identity.region, identity.emulated
+    status.time = identity.as_of
     # AWS's clock moves on while we ask; what begins after this moment is for the next pull.
     window = Window(start or oldest_start(identity.as_of), end or identity.as_of + timedelta(minutes=1))
-    status.time = identity.as_of
-    _step(status, lambda: _pull_audits(session, identity, archive, window, status, progress))
-    _step(status, lambda: _pull_mitigations(session, identity, archive, window, status, progress))
-    progress.stage(f"{status.target}: configuration, schedules, suppressions, actions")
-    _step(status, lambda: _pull_state(session, identity, archive, status))
+    asked: _Asked = {"start": window.start, "end": window.end, "as_of": identity.as_of}
+    pulling = _Pulling(session, identity, archive, status, progress, asked)
+    for step in (_pull_audits, _pull_mitigations, _pull_state):
+        _step(status, partial(step, pulling))
 
 
 def _step(status: TargetStatus, step: Callable[[], None]) -> bool:
@@ -226,83 +264,61 @@ _STATUS_OF_CODE = {
 }
 
 
-def _pull_audits(
-    session: AwsSession,
-    identity: Identity,
-    archive: Archive,
-    window: Window,
-    status: TargetStatus,
-    progress: Progress,
-) -> None:
+def _pull_audits(pulling: _Pulling) -> None:
     from ddreport.aws.audits import fetch_audit, fetch_audit_tasks
 
-    progress.stage(f"{status.target}: listing audits")
-    listed = fetch_audit_tasks(session.iot, start=window.start, end=window.end, as_of=identity.as_of)
-    known = archive.identities("audit", identity.account, identity.region)
-    new = [task["taskId"] for task in listed if task["taskId"] not in known]
-    status.known_audits_count = len(listed) - len(new)
-    progress.stage(f"{status.target}: audits with their findings", len(new))
-
-    def keep(task: str) -> None:
-        audit = fetch_audit(
-            session.iot, task, account=identity.account, region=identity.region, emulated=identity.emulated
-        )
+    def fetch(task: str) -> None:
+        audit = fetch_audit(pulling.session.iot, task, **pulling.place)
         if audit is None:
-            status.running_audits_count += 1
-        elif archive.append(audit, pulled_time=identity.as_of):
-            status.new_audits_count += 1
-            status.new_findings_count += audit.tables["findings"].num_rows
+            pulling.status.running_audits_count += 1
+        elif pulling.archive.append(audit, pulled_time=pulling.identity.as_of):
+            pulling.status.new_audits_count += 1
+            pulling.status.new_findings_count += audit.tables["findings"].num_rows
 
-    _each(new, keep, status, progress)
+    pulling.progress.stage(f"{pulling.status.target}: listing audits")
+    listed = fetch_audit_tasks(pulling.session.iot, **pulling.window)
+    new = pulling.not_archived("audit", listed)
+    pulling.status.known_audits_count = len(listed) - len(new)
+    pulling.progress.stage(f"{pulling.status.target}: audits with their findings", len(new))
+    _each(new, fetch, pulling)
 
 
-def _pull_mitigations(
-    session: AwsSession,
-    identity: Identity,
-    archive: Archive,
-    window: Window,
-    status: TargetStatus,
-    progress: Progress,
-) -> None:
+def _pull_mitigations(pulling: _Pulling) -> None:
     from ddreport.aws.mitigations import fetch_mitigation, fetch_mitigation_tasks
 
-    progress.stage(f"{status.target}: listing mitigation tasks")
-    listed = fetch_mitigation_tasks(session.iot, start=window.start, end=window.end, as_of=identity.as_of)
-    known = archive.identities("mitigation", identity.account, identity.region)
-    new = [task["taskId"] for task in listed if task["taskId"] not in known]
-    progress.stage(f"{status.target}: mitigation tasks with their executions", len(new))
+    def fetch(task: str) -> None:
+        mitigation = fetch_mitigation(pulling.session.iot, task, **pulling.place)
+        if mitigation is not None and pulling.archive.append(mitigation, pulled_time=pulling.identity.as_of):
+            pulling.status.new_mitigation_tasks_count += 1
 
-    def keep(task: str) -> None:
-        mitigation = fetch_mitigation(
-            session.iot, task, account=identity.account, region=identity.region, emulated=identity.emulated
-        )
-        if mitigation is not None and archive.append(mitigation, pulled_time=identity.as_of):
-            status.new_mitigation_tasks_count += 1
-
-    _each(new, keep, status, progress)
+    pulling.progress.stage(f"{pulling.status.target}: listing mitigation tasks")
+    new = pulling.not_archived("mitigation", fetch_mitigation_tasks(pulling.session.iot, **pulling.window))
+    pulling.progress.stage(f"{pulling.status.target}: mitigation tasks with their executions", len(new))
+    _each(new, fetch, pulling)
 
 
-def _each(tasks: Sequence[str], keep: Callable[[str], None], status: TargetStatus, progress: Progress) -> None:
+def _each(tasks: Sequence[str], fetch: Callable[[str], None], pulling: _Pulling) -> None:
     """Bring in tasks one by one, oldest first: what AWS forgets first is saved first. One bad task spoils no other."""
     failures = 0
     for task in reversed(tasks):
-        worked = _step(status, lambda task=task: keep(task))  # type: ignore[misc]  # mypy sees no default here
-        failures = 0 if worked else failures + 1
+        failures = 0 if _step(pulling.status, partial(fetch, task)) else failures + 1
         if failures == FAILURES_IN_A_ROW:
-            status.problems.append(f"stopped after {failures} failures in a row; the rest was not asked for.")
+            pulling.status.problems.append(f"stopped after {failures} failures in a row; the rest was not asked for.")
             return
-        progress.advance()
+        pulling.progress.advance()
 
 
 FAILURES_IN_A_ROW = 3
 """So many refusals in a row mean that the call as such is refused, and not one task odd."""
 
 
-def _pull_state(session: AwsSession, identity: Identity, archive: Archive, status: TargetStatus) -> None:
+def _pull_state(pulling: _Pulling) -> None:
     from ddreport.aws.configuration import fetch_state
 
-    state = fetch_state(session.iot, account=identity.account, region=identity.region, emulated=identity.emulated)
-    status.state_changed = archive.append_state(state, pulled_time=identity.as_of)
+    status = pulling.status
+    pulling.progress.stage(f"{status.target}: configuration, schedules, suppressions, actions")
+    state = fetch_state(pulling.session.iot, **pulling.place)
+    status.state_changed = pulling.archive.append_state(state, pulled_time=pulling.identity.as_of)
     configured = state.tables["account_configurations"].column("configured")[0].as_py()
     if not configured and status.new_audits_count + status.known_audits_count == 0:
         error = AuditNotConfiguredError(
