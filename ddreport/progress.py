@@ -70,7 +70,6 @@ class RichProgress:
         self._task: Any = None
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(
@@ -79,7 +78,8 @@ class RichProgress:
         self._bar.stop()
 
     def stage(self, text: str, total: int | None = None) -> None:
-        """Show a new bar in place of the one before."""
+        """Show a new bar in place of the one before; nothing is shown, not even for a moment, before the first."""
+        self._bar.start()
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(text, total=total)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from typing import TYPE_CHECKING, Any
+
+from ddreport.presentation.text import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ class Output:
         for heading in columns.values():
             table.add_column(heading, overflow="fold")
         for row in rows:
-            table.add_row(*(Text(terminal_text(row.get(name))) for name in columns))
+            table.add_row(*(Text(terminal(row.get(name))) for name in columns))
         console = Console(no_color=not self.color, highlight=False)
         if not console.is_terminal:
             # A log or a pipe has no width: a table cut at 80 columns would hide what it should show.
@@ -64,11 +65,11 @@ class Output:
     def note(self, text: str) -> None:
         """Tell people something on stderr, unless `--quiet`."""
         if not self.quiet:
-            sys.stderr.write(terminal_text(text) + "\n")
+            sys.stderr.write(terminal(text) + "\n")
 
     def warn(self, text: str) -> None:
         """Tell people on stderr what must not be overlooked, even with `--quiet`."""
-        sys.stderr.write(f"warning: {terminal_text(text)}\n")
+        sys.stderr.write(f"warning: {terminal(text)}\n")
 
     def error(self, exc: DDReportError) -> None:
         """Print an error on stderr: what happened and the next step; as JSON with `--json`."""
@@ -76,22 +77,12 @@ class Output:
             data = {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
             sys.stderr.write(json.dumps(data, ensure_ascii=False) + "\n")
             return
-        sys.stderr.write(f"error: {terminal_text(exc.message)}\n")
+        sys.stderr.write(f"error: {terminal(exc.message)}\n")
         if exc.hint:
-            sys.stderr.write(f"  Hint: {terminal_text(exc.hint)}\n")
+            sys.stderr.write(f"  Hint: {terminal(exc.hint)}\n")
 
     def progress(self) -> NoProgress | RichProgress:
         """Return where long work reports its progress."""
         from ddreport.progress import terminal_progress
 
         return terminal_progress(quiet=self.quiet, color=self.color)
-
-
-def terminal_text(value: Any) -> str:
-    """Return a value as text that cannot steer a terminal: control and bidi characters become visible escapes.
-
-    Names in AWS are chosen by devices; an escape sequence in a client id could otherwise clear the reader's screen.
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))

@@ -8,9 +8,10 @@ through one function of this module at the edge where it is shown.
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import markupsafe
+if TYPE_CHECKING:
+    import markupsafe
 
 MISSING: Final = "–"
 """Shown where there is no value."""
@@ -94,6 +95,8 @@ def shorten(text: object, width: int) -> str:
 
 def html(text: object) -> markupsafe.Markup:
     """Return `visible(text)` escaped for HTML text and quoted attributes."""
+    import markupsafe  # comes with the extra `report`; the command line shows text without it
+
     return markupsafe.escape(visible(text))
 
 
@@ -107,6 +110,8 @@ def plot_text(text: object, width: int | None = None) -> str:
     width
         Most characters shown, before escaping; None for all.
     """
+    import markupsafe
+
     shown = visible(text) if width is None else shorten(text, width)
     return str(markupsafe.escape(shown)).replace("%{", "&#37;{")
 

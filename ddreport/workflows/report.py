@@ -37,7 +37,7 @@ def make_report(
     run_time
         Goes into the file names, UTC; default: now.
     timeout
-        Seconds that one cell may take.
+        Seconds that all cells together may take.
 
     Raises
     ------

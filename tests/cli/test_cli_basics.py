@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ddreport.cli import global_options_first
-from ddreport.cli.output import terminal_text
+from ddreport.cli.output import Output
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
@@ -108,7 +108,12 @@ def test_notebooks_are_copied_once_and_then_left_alone(run: Run, tmp_path: Path)
     assert mine.read_text(encoding="utf-8") != "changed"
 
 
-def test_text_from_aws_cannot_steer_the_terminal() -> None:
-    assert terminal_text("a\x1b[2Jb\u202ec\u200bd") == "a\\x1b[2Jb\\u202ec\\u200bd"
-    assert terminal_text("Wärmepumpe 7") == "Wärmepumpe 7"
-    assert terminal_text(None) == terminal_text(float("nan")) == "–"
+def test_text_from_aws_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output()
+    out.warn("a\x1b[2Jb\u202ec\u200bd")
+    out.table([{"name": "a\x1b[2Jb", "none": None}], {"name": "Name", "none": "None"}, empty="nothing")
+    said = capsys.readouterr()
+    assert said.err == "warning: a\\x1b[2Jb\\u202ec\\u200bd\n"
+    assert "a\\x1b[2Jb" in said.out
+    assert "–" in said.out
+    assert "\x1b" not in said.out

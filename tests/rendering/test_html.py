@@ -150,6 +150,10 @@ def test_json_for_a_script_is_still_the_same_json() -> None:
     assert json.loads(text) == value
 
 
+def test_numbers_that_json_does_not_have_become_null() -> None:
+    assert json_for_script({"y": [1.5, float("nan"), float("-inf")]}) == '{"y":[1.5,null,null]}'
+
+
 def test_a_library_with_an_end_tag_inside_does_not_end_its_element() -> None:
     code = 'a="</script>";b="</SCRIPT >";c="<!--";d="<script>";\r\nif(1<2){}'
     inline = inline_script(code)

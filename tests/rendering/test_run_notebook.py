@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +122,44 @@ def test_a_kernel_that_does_not_start_is_told(
     with pytest.raises(ReportError, match=f"could not be started or was lost: .*{words}"):
         run_notebook(make_notebook("1"), tmp_path / "done.ipynb", {}, start_timeout=1)
     assert not (tmp_path / "done.ipynb").exists()
+
+
+RUN = """
+import sys
+from pathlib import Path
+from ddreport.rendering import run_notebook
+run_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {}, timeout=60)
+"""
+
+
+def exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.kernel
+def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_written(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    told = tmp_path / "kernel-pid"
+    write = f"import os, pathlib\npathlib.Path({str(told)!r} + '.new').write_text(str(os.getpid()))"
+    rename = f"os.replace({str(told)!r} + '.new', {str(told)!r})\nimport time\nwhile True: time.sleep(0.05)"
+    source = make_notebook(f"{write}\n{rename}")
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(source), str(tmp_path / "done.ipynb")], stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    kernel = int(told.read_text())
+    run.send_signal(signal.SIGINT)
+    _, complaint = run.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in complaint
+    while exists(kernel) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not exists(kernel)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernel-pid", "tiny.ipynb"]
 
 
 def test_a_kernel_that_is_not_installed_is_told(make_notebook: MakeNotebook, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any parameter of the notebook; repeatable."),
         ] = None,
-        timeout: Annotated[int, typer.Option("--timeout", min=1, help="Seconds that one cell may take.")] = 900,
+        timeout: Annotated[int, typer.Option("--timeout", min=1, help="Seconds that the notebook may run.")] = 900,
     ) -> None:
         """Make one self-contained HTML file of what the archive holds, and keep the executed notebook as evidence.
 

@@ -96,18 +96,20 @@ def _draw_source(drawing: theme.Drawing, rows: pd.DataFrame, position: int, name
     colour = ACCENT["light"] if alone else SERIES[position % len(SERIES)][0]
     line = rows[rows["comparable"]]
     usual = usual_interval_ms(line["task_start_time"])
-    x, y = _steps(line, usual)
-    drawing.add_scatter(
-        x=x,
-        y=y,
-        name=plot_text(name),
-        mode="lines",
-        line={"color": colour, "width": 2.5, "shape": "hv"},
-        fill="tozeroy" if alone else "none",
-        fillcolor=ACCENT_WASH["light"],
-        hoverinfo="skip",
-        connectgaps=False,
-    )
+    for number, (x, y) in enumerate(_stretches(line, usual)):
+        # One trace per stretch: within one trace, plotly would fill the ground across a gap.
+        drawing.add_scatter(
+            x=x,
+            y=y,
+            name=plot_text(name),
+            legendgroup=plot_text(name),
+            showlegend=number == 0 and not alone,
+            mode="lines",
+            line={"color": colour, "width": 2.5, "shape": "hv"},
+            fill="tozeroy" if alone else "none",
+            fillcolor=ACCENT_WASH["light"],
+            hoverinfo="skip",
+        )
     judged = line[line["compliance_rate"].notna()]
     whole = judged[~judged["incomplete"]]
     # Many small dots would hide the line; they stay where the pointer finds them.
@@ -134,25 +136,23 @@ def _draw_source(drawing: theme.Drawing, rows: pd.DataFrame, position: int, name
         )
 
 
-def _steps(line: pd.DataFrame, usual: int) -> tuple[list[str | None], list[float | None]]:
-    """Return the line's points: each rate lasts as long as its result counts, and a gap interrupts it."""
+def _stretches(line: pd.DataFrame, usual: int) -> list[tuple[list[str], list[float]]]:
+    """Return the pieces of the line, each without a gap: a rate lasts as long as its audit's result counts."""
     import pandas as pd
 
     starts = list(line["task_start_time"])
-    x: list[str | None] = []
-    y: list[float | None] = []
+    pieces: list[tuple[list[str], list[float]]] = []
+    expected = None
     for start, rate, width in zip(starts, line["compliance_rate"], widths_ms(starts, usual), strict=True):
         if pd.isna(rate):
-            x.append(iso(start))
-            y.append(None)
             continue
-        x += [iso(start), iso(start + pd.Timedelta(milliseconds=width))]
-        y += [float(rate), float(rate)]
-        following = start + pd.Timedelta(milliseconds=width)
-        if following not in set(starts):
-            x.append(iso(following))
-            y.append(None)
-    return x, y
+        # A piece goes on only if its last result counted until this very audit.
+        if start != expected:
+            pieces.append(([], []))
+        expected = start + pd.Timedelta(milliseconds=width)
+        pieces[-1][0].extend([iso(start), iso(expected)])
+        pieces[-1][1].extend([float(rate)] * 2)
+    return pieces
 
 
 def _add_marks(

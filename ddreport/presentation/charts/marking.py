@@ -25,14 +25,17 @@ def label_gaps(drawing: theme.Drawing, gaps: Sequence[tuple[pd.Timestamp, pd.Tim
         label_upright(drawing, start + (end - start) / 2, "no audit")
 
 
-def label_upright(drawing: theme.Drawing, moment: pd.Timestamp, text: str, *, above: float = 0) -> None:
-    """Write `text` upwards at a moment of the time axis, beginning over the value `above`."""
+def label_upright(
+    drawing: theme.Drawing, moment: pd.Timestamp, text: str, *, above: float = 0, top: float | None = None
+) -> None:
+    """Write `text` upwards at a moment of the time axis, over the value `above`; under it where `top` is near."""
+    under = top is not None and above > top * 0.6
     drawing.add_annotation(
         x=iso(moment),
         y=float(above),
         yref="y",
-        yanchor="bottom",
-        yshift=10 if above else 2,
+        yanchor="top" if under else "bottom",
+        yshift=-8 if under else 10 if above else 2,
         textangle=-90,
         text=text,
         # A gap of a day is narrower than the letters.

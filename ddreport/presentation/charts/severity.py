@@ -128,7 +128,7 @@ def _hovers(audits: pd.DataFrame, severities: list[str]) -> dict[pd.Timestamp, s
 def _label_ends(drawing: theme.Drawing, audits: pd.DataFrame, severities: list[str], top: float) -> None:
     """Name each severity at the end of its layer, where the eye needs it; labels keep a line's height apart."""
     last = audits.iloc[-1]
-    apart = max(top, 1) * 1.08 * 0.062
+    apart = max(top, 1) * 1.08 * 0.078
     floor = 0.0
     below = -apart
     for severity in severities:
@@ -178,6 +178,7 @@ def _mark_incomplete(
                 start + pd.Timedelta(milliseconds=width / 2),
                 "incomplete",
                 above=audits.loc[start, severities].sum(),
+                top=float(audits[severities].sum(axis=1).max()),
             )
 
 

@@ -45,12 +45,15 @@ def findings_section(current_findings: pd.DataFrame, findings: pd.DataFrame, *, 
     table = table.sort_values(["rank", "since", "check_name", "resource_id"], kind="stable")
     shown = table.head(limit)
     several = len(table[["account", "region"]].drop_duplicates()) > 1
-    columns = [*_PROBLEM, "severity", "reason", "expiration_time", "since"]
+    begin = findings.groupby(["account", "region"])["task_start_time"].min()
+    columns = [*_PROBLEM, "severity", "task_start_time", "expiration_time", "since"]
     rows = [
         {
             **row,
             "title": formats.check_title(row["check_name"]),
             "meaning": describe_check(str(row["check_name"])).explain(str(row["reason_code"])),
+            "since": _since(row["since"], begin[(row["account"], row["region"])]),
+            "expiry": _expiry(row["expiration_time"], row["task_start_time"]),
             "source": source_label(row["account"], row["region"]) if several else None,
         }
         for row in rows_of(shown, columns)
@@ -64,6 +67,17 @@ def findings_section(current_findings: pd.DataFrame, findings: pd.DataFrame, *, 
         suppressed=int(suppressed.sum()),
         several=several,
     )
+
+
+def _since(first: pd.Timestamp, begin: pd.Timestamp) -> str:
+    """Say since when a problem is known; one that the window's first findings hold may be older than these."""
+    return f"{formats.date(first)} or earlier" if first == begin else formats.date(first)
+
+
+def _expiry(expiration: pd.Timestamp | None, audit: pd.Timestamp) -> str:
+    if expiration is None:
+        return ""
+    return f"{'expired' if expiration <= audit else 'expires'} {formats.date(expiration)}"
 
 
 def _finding(table: pd.DataFrame) -> str:

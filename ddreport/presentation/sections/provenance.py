@@ -45,7 +45,7 @@ def provenance_section(
     parameters
         What the report was asked for, by name.
     """
-    source = "the built-in demo (emulated account)" if emulated else "AWS IoT API, as archived by ddreport"
+    source = "the emulator of ddreport, not AWS" if emulated else "AWS IoT API, as archived by ddreport"
     given = {name: value for name, value in parameters.items() if value not in ("", [], (), None)}
     facts = [
         ("Source", source),
