@@ -30,10 +30,14 @@ def configuration_file(settings: Settings | None = None) -> Path | None:
     """
     settings = settings or Settings.from_env()
     for path in settings.config_files:
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as exc:
+            raise SettingsError(f"the configuration file {path} cannot be read: {exc.strerror}.") from exc
     if settings.config is not None:
-        raise SettingsError(f"the configuration file {settings.config} does not exist.")
+        what = "is a folder" if settings.config.is_dir() else "does not exist"
+        raise SettingsError(f"the configuration file {settings.config} {what}.")
     return None
 
 

@@ -109,6 +109,11 @@ def make_target(name: str, *, where: str = "the command line", **values: str | N
         value = values.get(key)
         if value is not None and not pattern.fullmatch(value):
             raise TargetError(f"{where}: {key} {value!r} is not {form}.")
+    if "@" in (values.get("endpoint_url") or "").split("//", 1)[-1].split("/", 1)[0]:
+        raise SettingsError(
+            f"{where}: endpoint_url holds a user name or password, and secrets are never read from there.",
+            hint="leave out what stands before the @.",
+        )
     if values.get("external_id") and not values.get("role_arn"):
         raise TargetError(f"{where}: external_id needs a role_arn to be used with.")
     return Target(name, **values)

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from ddreport.errors import WindowError
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+
 
 @dataclass(frozen=True)
 class Window:
@@ -33,7 +35,9 @@ def parse_start(text: str) -> datetime:
 def parse_end(text: str) -> datetime:
     """Return the end that `text` names: a date means until its last moment (`WindowError` otherwise)."""
     moment = _parse(text, "end")
-    return moment if isinstance(moment, datetime) else datetime.combine(moment + timedelta(days=1), time.min, UTC)
+    if isinstance(moment, datetime):
+        return moment
+    return datetime.combine(moment, time.min, UTC) + timedelta(days=1)
 
 
 def parse_moment(text: str, name: str) -> datetime:
@@ -45,12 +49,15 @@ def parse_moment(text: str, name: str) -> datetime:
 def _parse(text: str, name: str) -> date | datetime:
     if not isinstance(text, str):
         raise WindowError(f"{name} is {text!r}; allowed: a text such as 2026-03-02 or 2026-03-02T09:15Z.")
+    moment: date | datetime | None
     try:
-        if "T" not in text and " " not in text:
-            return date.fromisoformat(text)
-        moment = datetime.fromisoformat(text)
+        is_date = "T" not in text and " " not in text
+        moment = date.fromisoformat(text) if is_date else datetime.fromisoformat(text)
     except ValueError:
-        raise WindowError(
-            f"{name} {text!r} is not a date or time; allowed: 2026-03-02 or 2026-03-02T09:15Z (UTC)."
-        ) from None
+        moment = None
+    # Years at the ends of the calendar cannot be moved to UTC or to the next day.
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise WindowError(f"{name} {text!r} is not a date or time; allowed: 2026-03-02 or 2026-03-02T09:15Z (UTC).")
+    if not isinstance(moment, datetime):
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

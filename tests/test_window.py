@@ -28,7 +28,9 @@ def test_an_end_that_is_a_date_includes_that_day() -> None:
     assert parse_end("2026-03-02T09:15Z") == datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "02.03.2026", "2026-02-30", "2026-03-02T25:00Z"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "02.03.2026", "2026-02-30", "2026-03-02T25:00Z", "9999-12-31", "0001-01-01T00:00+05:00"]
+)
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(WindowError, match="allowed: 2026-03-02 or 2026-03-02T09:15Z"):
         parse_start(text)

@@ -214,7 +214,7 @@ _EXPLAINED: tuple[tuple[str, type[DDReportError], str, str], ...] = (
 def _of_boto(exc: BotoCoreError, *, region: str, endpoint: str) -> DDReportError:
     from botocore import exceptions as boto
 
-    facts = _Facts(exc.kwargs, host=urlsplit(endpoint).netloc or endpoint)
+    facts = _Facts(exc.kwargs, host=urlsplit(endpoint).netloc.rpartition("@")[2] or endpoint)
     if isinstance(exc, boto.EndpointConnectionError) and _is_unknown_host(exc):
         message = "there is no host {host}.".format_map(facts)
         return EndpointError(message, hint=f"check the Region ({region}) and the network.")

@@ -6,6 +6,7 @@ No call is made before the first question: `connect_session` only finds out what
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -147,6 +148,8 @@ def connect_session(target: Target, *, config: Config | None = None) -> AwsSessi
     """
     import botocore.session
 
+    if target.is_demo:
+        return _demo_session(target)
     session = botocore.session.Session(profile=target.profile)
     local = _is_loopback(target.endpoint_url)
     try:
@@ -172,11 +175,33 @@ def connect_session(target: Target, *, config: Config | None = None) -> AwsSessi
         session.set_credentials(_TEST_KEY, _TEST_SECRET)
         credentials = session.get_credentials()
     settings = _default_config().merge(config) if config else _default_config()
+    if local:
+        settings = settings.merge(_without_proxy())
     if target.role_arn:
         session = _role_session(session, target, credentials, region=region, config=settings)
     found = AwsSession(session, target, region=region, config=settings)
     _check_region(session, found)
     return found
+
+
+def _demo_session(target: Target) -> AwsSession:
+    """Prepare the connections to the built-in account; nobody's profile, credentials or proxy has a part in that."""
+    import botocore.session
+
+    nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+    session = botocore.session.Session(
+        session_vars={name: (None, None, value, None) for name, value in nothing.items()}
+    )
+    session.set_credentials(_TEST_KEY, _TEST_SECRET)
+    config = _default_config().merge(_without_proxy())
+    return AwsSession(session, target, region=target.region or "", config=config)
+
+
+def _without_proxy() -> Config:
+    """Return settings for this machine's own addresses, which no proxy can reach for us."""
+    from botocore.config import Config
+
+    return Config(proxies={})
 
 
 def _default_config() -> Config:

@@ -94,5 +94,9 @@ def _known(name: str, known: dict[str, Target]) -> str:
 
 
 def ad_hoc_name(profile: str | None, region: str | None) -> str:
-    """Return the name under which a target given by --profile and --region is remembered in the archive."""
-    return "-".join(part for part in (profile, region) if part) or "default"
+    """Return the name under which a target given by --profile and --region is remembered in the archive.
+
+    It holds a colon, which the names in ddreport.toml cannot: the two never stand for each other.
+    """
+    given = {"profile": profile, "region": region}
+    return "+".join(f"{option}:{value}" for option, value in given.items() if value) or "aws:default"

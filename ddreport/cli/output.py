@@ -38,7 +38,9 @@ class Output:
         elif text is not None:
             sys.stdout.write(text + "\n")
 
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str, title: str | None = None
+    ) -> None:
         """Print rows: as a JSON list with `--json`, else as a table whose `columns` map names to headings."""
         if self.json:
             self.result(list(rows))
@@ -51,7 +53,7 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for heading in columns.values():
             table.add_column(heading, overflow="fold")
         for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +80,10 @@ def _make(place: Path, moment: datetime, settings: Settings, progress: Progress)
 
 def _remove_old(home: Path, *, keep: Path) -> None:
     made = sorted((p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".")), reverse=True)
-    for old in made[KEPT_DEMO_ARCHIVES:]:
+    # A killed run leaves its work folder; one that is a day old is nobody's any more.
+    dead = [
+        p for p in home.glob(".tmp-*") if p.stat().st_mtime < keep.stat().st_mtime - timedelta(days=1).total_seconds()
+    ]
+    for old in [*made[KEPT_DEMO_ARCHIVES:], *dead]:
         if old != keep:
             shutil.rmtree(old, ignore_errors=True)

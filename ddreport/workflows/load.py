@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ class Source:
     account: str
     region: str
     emulated: bool
-    pull: dict[str, Any]
+    notes: tuple[str, ...]
+    asked_since: datetime | None
 
 
 class AuditData:
@@ -173,12 +174,24 @@ class AuditData:
     def _notes(self) -> list[str]:
         notes = []
         for source in self._sources:
-            problems = source.pull.get("problems") or []
-            notes += [f"The newest pull of {source.target} had only part of the data: {p}" for p in problems]
-            running = source.pull.get("running_audits_count") or 0
-            if running:
-                notes.append(f"{running} audit(s) of {source.target} were still running at the newest pull.")
+            tasks = self.audit_tasks
+            mine = tasks[(tasks["account"] == source.account) & (tasks["region"] == source.region)]
+            if mine.empty:
+                notes.append(f"The archive has no audit of {source.target} in this window.")
+            if source.asked_since is not None and source.asked_since - self.start > timedelta(days=1):
+                notes.append(
+                    f"AWS was never asked for audits of {source.target} before {source.asked_since:%Y-%m-%d %H:%M} "
+                    "UTC; earlier ones are missing here."
+                )
+            notes += source.notes
         return notes
+
+    def findings_of(self, audit_task_id: str) -> pd.DataFrame | None:
+        """Return findings of one audit of any age (`schemas.FINDINGS`); None when the archive does not have it."""
+        load = partial(self._archive.load, accounts=self.accounts, regions=self.regions, audit_task_ids=[audit_task_id])
+        if self._of_sources(load("audit_tasks")).empty:
+            return None
+        return self._of_sources(load("findings", check_names=self.check_names or None))
 
     def _refuse_unknown_checks(self) -> None:
         if not self.check_names:
@@ -203,7 +216,8 @@ def load(
 ) -> AuditData:
     """Load audits and findings from the archive. AWS is not called.
 
-    For the target `demo` with no archive given, the emulated demo account is built, audited and archived first.
+    For the target `demo` with no archive given, the emulated demo account is built, audited and archived first, in the
+    user's cache folder.
 
     Parameters
     ----------
@@ -253,7 +267,8 @@ def _open(names: Sequence[str], archive: str | Path) -> Archive:
     from ddreport.workflows.demo import demo_archive
 
     settings = Settings.from_env(archive=Path(archive) if archive else None)
-    if DEMO in names and settings.archive is None:
+    if DEMO in names and not archive:
+        # Not DDREPORT_ARCHIVE: that is where somebody keeps the audits of real accounts.
         if len(names) > 1:
             raise InputError("demo is emulated and cannot be reported together with real accounts.")
         with notebook_progress() as progress:
@@ -262,18 +277,38 @@ def _open(names: Sequence[str], archive: str | Path) -> Archive:
 
 
 def sources(archive: Archive, names: Sequence[str]) -> list[Source]:
-    """Return what the archive's records of pulls know of the targets (`NoDataError`, `TargetError`)."""
-    newest: dict[str, dict[str, Any]] = {}
+    """Return what the archive's diary knows of the targets (`NoDataError`, `TargetError`)."""
+    diary: dict[str, list[dict[str, Any]]] = {}
     for record in archive.pulls():
-        if record.get("account"):
-            newest[record["target"]] = record
-    found = []
+        diary.setdefault(record["target"], []).append(record)
+    reached = {name: records for name, records in diary.items() if any(r.get("account") for r in records)}
     for name in names:
-        if name not in newest:
-            _refuse_never_pulled(archive, name, sorted(newest))
-        record = newest[name]
-        found.append(Source(name, record["account"], record["region"], bool(record["emulated"]), record))
-    return found
+        if name not in reached:
+            _refuse_never_pulled(archive, name, sorted(reached))
+    return [_source(name, reached[name]) for name in names]
+
+
+def _source(name: str, records: Sequence[dict[str, Any]]) -> Source:
+    """Read one target's pages of the diary, oldest first."""
+    place = [r for r in records if r.get("account")][-1]
+    newest = records[-1]
+    when = f"{datetime.fromisoformat(newest['pulled_time']):%Y-%m-%d %H:%M} UTC"
+    notes = [f"The newest pull of {name}, {when}, lacks something: {p}" for p in newest.get("problems") or []]
+    if newest.get("running_audits_count"):
+        notes.append(
+            f"{newest['running_audits_count']} audit(s) of {name} were still running at the newest pull, {when}."
+        )
+    here = [r for r in records if (r.get("account"), r.get("region")) == (place["account"], place["region"])]
+    others = sorted({f"{r['account']} {r['region']}" for r in records if r.get("account") and r not in here})
+    if others:
+        notes.append(
+            f"The name {name} stood for other accounts before ({', '.join(others)}); shown is {place['account']} "
+            f"{place['region']}, the newest."
+        )
+    starts = [datetime.fromisoformat(r["window_start"]) for r in here if r.get("window_start")]
+    return Source(
+        name, place["account"], place["region"], bool(place["emulated"]), tuple(notes), min(starts, default=None)
+    )
 
 
 def _refuse_never_pulled(archive: Archive, name: str, pulled: Sequence[str]) -> None:

@@ -52,14 +52,14 @@ def copy_shipped_notebooks(directory: Path, *, force: bool = False) -> list[Path
         The folder cannot be written, or a notebook is there already and `force` is not set.
     """
     shipped = shipped_notebooks()
-    there = [n.name for n in shipped if (directory / n.name).exists()]
-    if there and not force:
-        raise InputError(
-            f"{directory} has {', '.join(there)} already, perhaps with your changes.",
-            hint="choose another folder, or overwrite with --force.",
-        )
     copies = []
     try:
+        there = [n.name for n in shipped if (directory / n.name).exists()]
+        if there and not force:
+            raise InputError(
+                f"{directory} has {', '.join(there)} already, perhaps with your changes.",
+                hint="choose another folder, or overwrite with --force.",
+            )
         directory.mkdir(parents=True, exist_ok=True)
         for notebook in shipped:
             part = directory / f".{notebook.name}.part"

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ddreport.connect import DemoMoment, connect
 from ddreport.errors import (
+    ArchiveCorruptError,
     ArchiveError,
+    ArchiveVersionError,
+    ArchiveWriteError,
     AuditNotConfiguredError,
     AwsCallError,
     CredentialsError,
@@ -20,6 +23,7 @@ from ddreport.errors import (
     MissingExtraError,
     PartialDataError,
     TableSchemaError,
+    WindowError,
 )
 from ddreport.settings import Settings
 from ddreport.window import Window
@@ -73,8 +77,12 @@ class TargetStatus:
     running_audits_count: int = 0
     new_findings_count: int = 0
     new_mitigation_tasks_count: int = 0
+    state_seen: bool = False
     state_changed: bool = False
+    window_start: str | None = None
+    window_end: str | None = None
     demo_seed: int | None = None
+    demo_story_end: str | None = None
     problems: list[str] = field(default_factory=list)
     error: DDReportError | None = field(default=None, repr=False)
 
@@ -137,27 +145,34 @@ def pull(
         status = TargetStatus(target.name)
         statuses.append(status)
         try:
-            demo = _demo_moment(archive, settings.demo_seed, as_of) if target.is_demo else None
-            status.demo_seed = settings.demo_seed if target.is_demo else None
+            demo = None
+            if target.is_demo:
+                demo = _demo_moment(archive, settings.demo_seed, as_of)
+                status.demo_seed = settings.demo_seed
+                status.demo_story_end = (demo.story_end or demo.as_of).isoformat()
             with connect(target, demo=demo, settings=settings, progress=progress) as session:
                 _pull_target(session, archive, status, start=start, end=end, progress=progress)
-        except (ArchiveError, InputError, MissingExtraError):
-            raise
         except DDReportError as exc:
+            # What the user gave for the whole pull, and an archive that cannot be written, concern every target.
+            if len(targets) == 1 and isinstance(exc, ArchiveError | InputError | MissingExtraError):
+                raise
+            if isinstance(exc, WindowError | ArchiveWriteError | ArchiveVersionError | ArchiveCorruptError):
+                raise
             _note(status, exc)
+        status.status = _verdict(status)
         archive.record_pull(status.time or datetime.now(UTC), status.as_dict())
     return PullResult(tuple(statuses))
 
 
 def _demo_moment(archive: Archive, seed: int, as_of: datetime | None) -> DemoMoment:
     """Let the demo account of this archive go on living from where its story ended."""
-    before = [record for record in archive.pulls() if record.get("demo_seed") is not None and record.get("time")]
+    before = [record for record in archive.pulls() if record.get("demo_story_end")]
     if before and before[0]["demo_seed"] != seed:
         raise InputError(
             f"the archive {archive.path} holds the demo account of seed {before[0]['demo_seed']}, not of seed {seed}.",
             hint="use another folder for another seed.",
         )
-    story_end = datetime.fromisoformat(before[0]["time"]) if before else None
+    story_end = datetime.fromisoformat(before[0]["demo_story_end"]) if before else None
     return DemoMoment(as_of or datetime.now(UTC), story_end)
 
 
@@ -214,6 +229,7 @@ def _pull_target(
     status.time = identity.as_of
     # AWS's clock moves on while we ask; what begins after this moment is for the next pull.
     window = Window(start or oldest_start(identity.as_of), end or identity.as_of + timedelta(minutes=1))
+    status.window_start, status.window_end = window.start.isoformat(), window.end.isoformat()
     asked: _Asked = {"start": window.start, "end": window.end, "as_of": identity.as_of}
     pulling = _Pulling(session, identity, archive, status, progress, asked)
     for step in (_pull_audits, _pull_mitigations, _pull_state):
@@ -239,16 +255,22 @@ def _note(status: TargetStatus, exc: DDReportError) -> None:
         status.problems.append(str(exc))
     if status.error is None:
         status.error = exc
-    if status.new_audits_count + status.known_audits_count > 0:
-        status.status = PARTIAL
-    elif isinstance(exc, AwsCallError):
-        status.status = _STATUS_OF_CODE.get(exc.code, FAILED)
-    elif isinstance(exc, CredentialsError):
-        status.status = NO_CREDENTIALS
-    elif isinstance(exc, EndpointError):
-        status.status = UNREACHABLE
-    else:
-        status.status = FAILED
+
+
+def _verdict(status: TargetStatus) -> str:
+    """Judge at the end, so that it does not matter which audit came first: anything had makes it a partial success."""
+    exc = status.error
+    if exc is None:
+        return OK
+    if isinstance(exc, AuditNotConfiguredError):
+        return NOT_ENABLED
+    if status.new_audits_count + status.known_audits_count + status.new_mitigation_tasks_count or status.state_seen:
+        return PARTIAL
+    if isinstance(exc, AwsCallError):
+        return _STATUS_OF_CODE.get(exc.code, FAILED)
+    if isinstance(exc, CredentialsError):
+        return NO_CREDENTIALS
+    return UNREACHABLE if isinstance(exc, EndpointError) else FAILED
 
 
 _STATUS_OF_CODE = {
@@ -318,6 +340,7 @@ def _pull_state(pulling: _Pulling) -> None:
     status = pulling.status
     pulling.progress.stage(f"{status.target}: configuration, schedules, suppressions, actions")
     state = fetch_state(pulling.session.iot, **pulling.place)
+    status.state_seen = True
     status.state_changed = pulling.archive.append_state(state, pulled_time=pulling.identity.as_of)
     configured = state.tables["account_configurations"].column("configured")[0].as_py()
     if not configured and status.new_audits_count + status.known_audits_count == 0:
@@ -326,4 +349,3 @@ def _pull_state(pulling: _Pulling) -> None:
             hint="enable checks and a schedule in the console (IoT Core, Security, Audit), or choose another Region.",
         )
         _note(status, error)
-        status.status = NOT_ENABLED

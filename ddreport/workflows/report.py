@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ddreport.errors import MissingExtraError
+from ddreport.settings import Settings
+from ddreport.targets import DEMO
+from ddreport.workflows.demo import demo_archive
 from ddreport.workflows.notebooks import shipped_notebook
 
 if TYPE_CHECKING:
@@ -56,11 +59,15 @@ def make_report(
         raise MissingExtraError.for_extra("report", what="a report", missing=str(exc.name)) from exc
     from ddreport.rendering import render_report
 
+    given = dict(parameters)
+    if given.get("target", DEMO) == DEMO and not given.get("archive"):
+        # Made here and not in the notebook, so that its progress is shown here and the notebook stays the same.
+        demo_archive(settings=Settings.from_env(), progress=progress)
     return render_report(
         shipped_notebook(notebook),
         out_dir,
-        parameters,
-        name=f"{notebook}-{str(parameters.get('target', 'demo')).replace(',', '+')}",
+        given,
+        name=f"{notebook}-{str(given.get('target', DEMO)).replace(',', '+')}",
         run_time=run_time or datetime.now(UTC),
         timeout=timeout,
         progress=progress,

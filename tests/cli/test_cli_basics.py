@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,3 +119,26 @@ def test_text_from_aws_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[s
     assert "a\\x1b[2Jb" in said.out
     assert "–" in said.out
     assert "\x1b" not in said.out
+
+
+def test_a_full_output_is_told_without_a_traceback() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ddreport", "version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m ddreport version --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_configuration_that_is_a_folder_is_told(run: Run, tmp_path: Path) -> None:
+    ran = run("targets", "--config", tmp_path)
+    assert ran.code == 2
+    assert "is a folder" in ran.err

@@ -72,7 +72,7 @@ def test_one_refused_call_keeps_the_rest_and_ends_with_code_4(pull: Run, aws: An
 def test_refused_findings_never_look_like_no_findings(pull: Run, aws: Any, place: Path, findings: Run) -> None:
     aws.fail("ListAuditFindings", "AccessDeniedException", status=403)
     ran = pull()
-    assert ran.code == 1
+    assert ran.code == 4  # the state could be read
     assert "iot:ListAuditFindings" in ran.err
     assert Archive.open(place).load("audit_tasks").empty
     assert findings().code == 1
@@ -113,7 +113,7 @@ def test_an_account_without_any_audit_yet_is_fine_to_pull_and_nothing_to_report(
     assert "no audit has ended in this window yet" in ran.err
     later = findings()
     assert later.code == 1
-    assert "has no audit of eu-west-1 yet" in later.err
+    assert "has no audit of region:eu-west-1 yet" in later.err
 
 
 @pytest.mark.parametrize(
@@ -305,3 +305,101 @@ def test_a_full_disk_is_told_and_the_next_pull_completes(
     assert "Hint" in ran.err
     assert pull("--json").json[0]["status"] == "ok"
     assert len(Archive.open(place).load("audit_tasks")) == 2
+
+
+def test_which_audit_fails_does_not_matter_for_the_exit_code(pull: Run, aws: Any) -> None:
+    aws.fail("DescribeAuditTask", "ResourceNotFoundException", status=404, times=1)
+    ran = pull("--json")
+    assert (ran.code, ran.json[0]["status"], ran.json[0]["new_audits_count"]) == (4, "partial", 1)
+
+
+def test_a_name_on_the_command_line_never_stands_for_a_configured_target(
+    run: Run, aws: Any, canned: Any, place: Path, tmp_path: Path
+) -> None:
+    other = canned.CannedAccount(account="012345678901", configuration=aws.data.configuration)
+    other.add_audit("9" * 32, [canned.certificate_finding(1, "9" * 32)])
+    config = tmp_path / "ddreport.toml"
+    config.write_text(f'[targets.eu-west-1]\nregion = "eu-west-1"\nendpoint_url = "{aws.endpoint}"\n', encoding="utf-8")
+    with canned.CannedServer(other) as server:
+        run("pull", "-t", "eu-west-1", "--config", config, "--archive", place)
+        run("pull", "--region", "eu-west-1", "--endpoint-url", server.endpoint, "--archive", place)
+    rows = run("findings", "-t", "eu-west-1", "--config", config, "--archive", place, "--json").json
+    assert {row["account"] for row in rows} == {"111122223333"}
+    rows = run("findings", "--region", "eu-west-1", "--archive", place, "--json").json
+    assert {row["account"] for row in rows} == {"012345678901"}
+
+
+def test_a_name_that_stood_for_another_account_before_is_told(
+    pull: Run, run: Run, canned: Any, place: Path, findings: Run, aws: Any
+) -> None:
+    pull()
+    other = canned.CannedAccount(account="012345678901", configuration=aws.data.configuration)
+    other.add_audit("9" * 32, [])
+    with canned.CannedServer(other) as server:
+        run("pull", "--region", "eu-west-1", "--endpoint-url", server.endpoint, "--archive", place)
+    ran = findings()
+    assert "stood for other accounts before (111122223333 eu-west-1); shown is 012345678901" in ran.err
+
+
+def test_a_pull_that_failed_after_good_ones_is_told_with_the_data(
+    pull: Run, aws: Any, findings: Run, canned: Any
+) -> None:
+    pull()
+    aws.fail("GetCallerIdentity", "ExpiredToken", status=403)
+    assert pull().code == 1
+    ran = findings()
+    assert ran.code == 0
+    assert "The newest pull of region:eu-west-1" in ran.err
+    assert "expired" in ran.err
+
+
+def test_a_time_that_was_never_asked_for_is_told(pull: Run, findings: Run) -> None:
+    pull("--start", "2026-03-01")
+    assert "never asked for audits of region:eu-west-1 before 2026-03-01 00:00 UTC" in findings().err
+
+
+def test_an_audit_older_than_ninety_days_can_still_be_listed(pull: Run, aws: Any, canned: Any, findings: Run) -> None:
+    pull()
+    newer = "c" * 32
+    aws.data.add_audit(newer, [], taskStartTime=canned.TASK_START + 200 * 86400)
+    aws.data.now = aws.data.now.replace(year=2026, month=9, day=19)
+    pull()
+    assert len(findings("--audit", "a" * 32, "--json").json) == 3
+
+
+def test_programs_get_every_row_and_are_told_that_it_is_emulated(
+    pull: Run, aws: Any, canned: Any, findings: Run
+) -> None:
+    aws.data.emulator = True
+    task = "c" * 32
+    many = [canned.certificate_finding(n, task) for n in range(80)]
+    aws.data.add_audit(task, many, taskStartTime=canned.TASK_START + 60)
+    assert "emulated" in pull("--quiet").out
+    rows = findings("--json").json
+    assert len(rows) == 80
+    assert all(row["emulated"] for row in rows)
+    people = findings("--quiet")
+    assert "Emulated account, not AWS" in people.out
+    assert "30 more findings are not shown" in people.err
+
+
+def test_a_target_without_a_region_does_not_stop_the_others(
+    run: Run, aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    config = tmp_path / "ddreport.toml"
+    config.write_text(
+        f'[targets.lost]\nendpoint_url = "{aws.endpoint}"\n'
+        f'[targets.good]\nregion = "eu-west-1"\nendpoint_url = "{aws.endpoint}"\n',
+        encoding="utf-8",
+    )
+    ran = run("pull", "--all-targets", "--config", config, "--archive", tmp_path / "archive", "--json")
+    assert ran.code == 4
+    assert {s["target"]: s["status"] for s in ran.json} == {"lost": "failed", "good": "ok"}
+    assert "names no Region" in ran.err
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated(run: Run, place: Path) -> None:
+    ran = run("pull", "--region", "eu-west-1", "--endpoint-url", "http://me:s3cret@127.0.0.1:9", "--archive", place)
+    assert ran.code == 2
+    assert "s3cret" not in ran.err

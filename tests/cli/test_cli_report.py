@@ -198,3 +198,35 @@ def test_the_demo_without_its_extra_says_what_to_install(
     ran = run("demo", "--archive", tmp_path / "archive", "--out", tmp_path)
     assert ran.code == 1
     assert "pip install 'ddreport[emulator]'" in ran.err
+
+
+def test_the_demo_needs_nothing_of_the_users_aws_configuration(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "aws-config"
+    broken.write_text("[[[", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    ran = run("pull", "--target", "demo", "--archive", tmp_path / "archive", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json[0]["new_audits_count"] > 80
+
+
+def test_the_demo_stays_out_of_the_archive_of_real_accounts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DDREPORT_ARCHIVE", str(tmp_path / "real"))
+    monkeypatch.setenv("DDREPORT_CACHE", str(tmp_path / "cache"))
+    assert run("pull", "--target", "demo").code == 0
+    assert not (tmp_path / "real").exists()
+    assert list((tmp_path / "cache" / "demo").iterdir())
+
+
+def test_the_same_moment_of_the_demo_can_be_asked_for_again(demo: Archive) -> None:
+    before = demo.load("audit_tasks")
+    pull_demo(settings=Settings(archive=demo.path), progress=NoProgress(), as_of=AS_OF)
+    assert len(demo.load("audit_tasks")) == len(before)

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         moment: datetime | None = parse_moment(as_of, "as-of") if as_of else None
         settings = Settings.from_env(archive=archive, demo_seed=seed)
         with out.progress() as progress:
-            if settings.archive is None:
+            if archive is None:
                 held = demo_archive(settings=settings, progress=progress, as_of=moment)
             else:
                 held = pull_demo(settings=settings, progress=progress, as_of=moment)

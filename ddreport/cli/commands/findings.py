@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import ArchiveDir, CheckNames, Profile, Region, TargetNames, ad_hoc_name
+from ddreport.cli.options import ArchiveDir, CheckNames, End, Profile, Region, Start, TargetNames, ad_hoc_name
 from ddreport.cli.output import Output
 from ddreport.errors import InputError, did_you_mean
 from ddreport.terms import Severity
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ddreport.workflows.load import AuditData
+
+SHOWN = 50
+"""Rows that people are shown unless they ask for more."""
 
 COLUMNS = {
     "severity": "Severity",
@@ -49,7 +52,12 @@ def register(app: typer.Typer) -> None:
         suppressed: Annotated[
             bool | None, typer.Option("--suppressed/--no-suppressed", help="Only suppressed, or only others.")
         ] = None,
-        limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 means all.")] = 50,
+        start: Start = None,
+        end: End = None,
+        limit: Annotated[
+            int | None,
+            typer.Option("--limit", min=0, help="At most so many rows; 0 means all (default: 50, with --json all)."),
+        ] = None,
     ) -> None:
         """List findings from the archive, most severe first; AWS is not called.
 
@@ -60,18 +68,17 @@ def register(app: typer.Typer) -> None:
 
         out: Output = ctx.obj
         names = target or [ad_hoc_name(profile, region)]
-        data = load(target=names, archive=archive or "", checks=check or ())
+        data = load(target=names, archive=archive or "", start=start or "", end=end or "", checks=check or ())
         chosen = _of_audit(data, audit) if audit else _open_now(data)
         if severity:
             chosen = chosen[chosen["severity"].isin([s.value for s in severity])]
         if suppressed is not None:
             chosen = chosen[chosen["is_suppressed"] == suppressed]
         chosen = chosen.sort_values(["severity", "check_name", "resource_id"], kind="stable")
-        rows = _rows(chosen, for_programs=out.json)
-        shown = rows[:limit] if limit else rows
-        out.table(shown, COLUMNS, empty="No findings.")
-        if data.emulated:
-            out.note("Emulated account, not AWS.")
+        rows = _rows(chosen, for_programs=out.json, emulated=data.emulated)
+        most = limit if limit is not None else (0 if out.json else SHOWN)
+        shown = rows[:most] if most else rows
+        out.table(shown, COLUMNS, empty="No findings.", title="Emulated account, not AWS" if data.emulated else None)
         for note in data.notes:
             out.warn(note)
         if len(shown) < len(rows):
@@ -85,19 +92,20 @@ def _open_now(data: AuditData) -> pd.DataFrame:
 
 
 def _of_audit(data: AuditData, audit: str) -> pd.DataFrame:
-    known = list(data.audit_tasks["audit_task_id"])
-    if audit not in known:
+    found = data.findings_of(audit)
+    if found is None:
+        known = list(data.audit_tasks["audit_task_id"])
         raise InputError(
             f"the archive has no audit {audit!r} of {', '.join(data.targets)}.{did_you_mean(audit, known)}",
             hint=f"the newest is {known[-1]}.",
         )
-    return data.findings[data.findings["audit_task_id"] == audit]
+    return found
 
 
-def _rows(findings: pd.DataFrame, *, for_programs: bool) -> list[dict[str, Any]]:
+def _rows(findings: pd.DataFrame, *, for_programs: bool, emulated: bool) -> list[dict[str, Any]]:
     if for_programs:
         rows: list[dict[str, Any]] = json.loads(findings.to_json(orient="records", date_format="iso"))
-        return rows
+        return [{**row, "emulated": emulated} for row in rows]
     from ddreport.catalogue import describe_check
 
     return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from ddreport.cli.options import (
@@ -17,10 +19,19 @@ from ddreport.cli.options import (
 )
 from ddreport.cli.output import Output
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ddreport.archive import Archive
+    from ddreport.progress import Progress
+    from ddreport.settings import Settings
+    from ddreport.targets import Target
+
 COLUMNS = {
     "target": "Target",
     "account": "Account",
     "region": "Region",
+    "kind": "Kind",
     "status": "Status",
     "new_audits_count": "New audits",
     "new_findings_count": "New findings",
@@ -63,18 +74,36 @@ def register(app: typer.Typer) -> None:
             target, all_targets=all_targets, profile=profile, region=region, endpoint_url=endpoint_url
         )
         settings = Settings.from_env(archive=archive)
-        opened = Archive.open(settings.archive_dir, create=True)
         with out.progress() as progress:
+            if archive is None and any(t.is_demo for t in targets):
+                opened = _demo_home(targets, settings, progress)
+            else:
+                opened = Archive.open(settings.archive_dir, create=True)
             result = run(targets, opened, start=first, end=last, settings=settings, progress=progress)
-        out.table([s.as_dict() for s in result.statuses], COLUMNS, empty="No targets.")
+        kinds = {None: None, True: "emulated", False: "AWS"}
+        rows = [s.as_dict() | {"kind": kinds[s.emulated]} for s in result.statuses]
+        out.table(rows, COLUMNS, empty="No targets.")
         for status in result.statuses:
             for problem in status.problems:
                 out.warn(f"{status.target}: {problem}")
             if status.emulated:
-                out.note(f"{status.target} is emulated: these are not audits of a real account.")
+                out.warn(f"{status.target} is emulated: these are not audits of a real account.")
             if status.status == "ok" and not status.new_audits_count + status.known_audits_count:
                 out.note(
                     f"{status.target}: no audit has ended in this window yet; start one in the console or wait for the "
                     "schedule, then pull again."
                 )
         out.exit_code = result.exit_code
+
+
+def _demo_home(targets: Sequence[Target], settings: Settings, progress: Progress) -> Archive:
+    """Return the demo's own archive: without --archive the demo never gets into the archive of real accounts."""
+    from ddreport.errors import InputError
+    from ddreport.workflows.demo import demo_archive
+
+    if not all(t.is_demo for t in targets):
+        raise InputError(
+            "demo is emulated and cannot be pulled into one archive with real accounts.",
+            hint="pull it by itself.",
+        )
+    return demo_archive(settings=settings, progress=progress)

@@ -20,6 +20,7 @@ from ddreport.cli.options import (
     ad_hoc_name,
 )
 from ddreport.cli.output import Output
+from ddreport.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -71,9 +72,12 @@ def register(app: typer.Typer) -> None:
 def _targets(names: list[str] | None, profile: str | None, region: str | None, *, all_targets: bool) -> str:
     from ddreport.cli.options import chosen_targets
 
-    if names or all_targets:
-        return ",".join(t.name for t in chosen_targets(names, all_targets=all_targets, profile=profile, region=region))
-    return ad_hoc_name(profile, region)
+    if all_targets:
+        return ",".join(t.name for t in chosen_targets(names, all_targets=True, profile=profile, region=region))
+    if names and (profile or region):
+        raise InputError("--profile and --region cannot be combined with --target.")
+    # A name that ddreport.toml has no more may still be in the archive: the archive decides.
+    return ",".join(dict.fromkeys(names)) if names else ad_hoc_name(profile, region)
 
 
 def read_parameters(pairs: list[str]) -> dict[str, Any]:
