@@ -54,6 +54,6 @@ lab: $(VENV)/installed-all
 	$(BIN)/jupyter lab notebooks
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build tests/artefacts
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build tests/artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -type f ! -name README.md -delete

@@ -27,7 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _fake_aws(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide the developer's own AWS configuration, archive and settings from every test and its subprocesses."""
     home: Path = tmp_path_factory.mktemp("home")
-    for name in [n for n in os.environ if n.startswith(("AWS_", "DDREPORT_")) and n != "DDREPORT_REQUIRE_BROWSER"]:
+    hidden = [n for n in os.environ if n.startswith(("AWS_", "DDREPORT_")) and not n.startswith("DDREPORT_REQUIRE_")]
+    for name in hidden:
         del os.environ[name]
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "testing",

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ddreport.emulation.clock import Clock, ManualClock, RunningClock
     from ddreport.emulation.emulator import Emulator
     from ddreport.emulation.server import EmulatorServer
+    from ddreport.emulation.state import StateFile
 
-__all__ = ["Clock", "Emulator", "EmulatorServer", "ManualClock", "RunningClock"]
+__all__ = ["Clock", "Emulator", "EmulatorServer", "ManualClock", "RunningClock", "StateFile"]
 
 _HOMES = {
     "Clock": "clock",
@@ -24,6 +25,7 @@ _HOMES = {
     "EmulatorServer": "server",
     "ManualClock": "clock",
     "RunningClock": "clock",
+    "StateFile": "state",
 }
 
 

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.iot.models import iot_backends
 
+from ddreport.emulation import audit_metrics, notifications
 from ddreport.emulation import world as worlds
+from ddreport.emulation.cognito_backend import identity_pool
 from ddreport.emulation.connections import ConnectionLog
+from ddreport.emulation.identities import IdentityConnections
 from ddreport.emulation.iot_backend import EmulatedIoTBackend
+from ddreport.emulation.key_quality import WeakKeys
+from ddreport.emulation.revocations import RevocationStore
 from ddreport.emulation.service.audit_tasks import AuditTasks
 from ddreport.emulation.service.certificates import Certificates
 from ddreport.emulation.service.configuration import AuditConfiguration
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from ddreport.emulation.identities import IdentityPool
     from ddreport.emulation.service.audit_tasks import AuditTask
     from ddreport.emulation.service.component import Component, Params, Reply
 
@@ -42,6 +48,9 @@ class AuditBackend(BaseBackend):
         super().__init__(region_name, account_id)
         self.world = worlds.current()
         self.connections = ConnectionLog()
+        self.identities = IdentityConnections()
+        self.revocations = RevocationStore()
+        self.weak_keys = WeakKeys()
         self.configuration = AuditConfiguration(self)
         self.suppressions = Suppressions(self)
         self.findings = Findings(self)
@@ -80,6 +89,11 @@ class AuditBackend(BaseBackend):
         """Beginning of the ARN of every AWS IoT resource here."""
         return f"arn:{self.partition}:iot:{self.region_name}:{self.account_id}:"
 
+    def connected_pools(self, start: datetime, end: datetime) -> list[IdentityPool]:
+        """Return the identity pools with a connection in a span of time, as far as they still exist."""
+        pools = (identity_pool(i, self.account_id) for i in self.identities.pools_between(start, end))
+        return [pool for pool in pools if pool is not None]
+
     def arn_of(self, kind: str, name: str) -> str:
         """Return the ARN of a resource, for example of kind `scheduledaudit`."""
         return f"{self.arn_start}{kind}/{name}"
@@ -104,7 +118,9 @@ class AuditBackend(BaseBackend):
         self.mitigation_tasks.forget_old(now)
 
     def audit_ended(self, task: AuditTask) -> None:
-        """Do what follows the end of an audit."""
+        """Do what follows the end of an audit: its figures go to CloudWatch, a message to SNS."""
+        audit_metrics.record_audit(self, task)
+        notifications.announce_audit(self, task)
 
 
 audit_backends: BackendDict[AuditBackend] = BackendDict(AuditBackend, "iot")

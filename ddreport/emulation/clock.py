@@ -90,6 +90,11 @@ class RunningClock:
         self._monotonic = monotonic
         self._origin = monotonic()
 
+    @property
+    def speed(self) -> float:
+        """Emulated seconds per real second."""
+        return self._speed
+
     def now(self) -> datetime:
         """Return the moment that the clock shows."""
         elapsed = (self._monotonic() - self._origin) * self._speed

@@ -55,6 +55,17 @@ class ConnectionLog:
             if connection.disconnected is None and connection.connected <= at:
                 connection.disconnected = at
 
+    def since(self, moment: datetime | None) -> ConnectionLog:
+        """Return the connections that were open at or after `moment`; all of them for None."""
+        if moment is None:
+            return self
+        kept = ConnectionLog()
+        for connection in self:
+            if connection.disconnected is None or connection.disconnected > moment:
+                kept._by_certificate.setdefault(connection.certificate_id, []).append(connection)
+                kept._by_client.setdefault(connection.client_id, []).append(connection)
+        return kept
+
     def by_certificate(self) -> Iterable[tuple[str, list[Connection]]]:
         """Return the connections of each certificate."""
         return self._by_certificate.items()

@@ -2,10 +2,27 @@
 
 - `GET /_ddreport/health`: `{"account", "region", "now", "version"}`
 - `POST /_ddreport/advance` with `{"seconds": 86400}`: moves the time forward, with everything on the way
+- `POST /_ddreport/save` with `{}`: saves the state to the file that the emulator was started with
 - `POST /_ddreport/connections` with `{"connections": [{"certificateId", "clientId", "connected", "disconnected"}]}`:
   MQTT connections as the broker saw them; times as ISO 8601; `disconnected` may be
   missing, `account` and `region` beside the list too
+- `POST /_ddreport/crls` with `{"crls": ["-----BEGIN X509 CRL..."]}`: revocation lists, PEM or Base64 of DER
+- `POST /_ddreport/certificates` with `{"certificates": ["-----BEGIN CERTIFICATE..."]}`: authorities above the devices
+- `POST /_ddreport/service-use` with `{"uses": [{"roleArn", "service", "when"}]}`: IAM's last-accessed data; `when` is
+  ISO 8601 and now where it is missing
+- `POST /_ddreport/identities` with `{"connections": [{"identityPoolId", "when", "authenticated"}]}`: Cognito identities
+  that were connected to the broker
+- `POST /_ddreport/weak-keys` with `{"moduli": ["c0ffee..."], "fingerprints": ["0123456789abcdef0123"]}`: further
+  keys of Debian's broken OpenSSL
+- `POST /_ddreport/faults` lets things go wrong (`ddreport.emulation.faults`), with one of
+  `{"kind": "latency", "seconds": 0.5}`, `{"kind": "error", "code": "InternalFailureException"}`,
+  `{"kind": "drop", "when": "before"}` (or `"after"` the request was carried out), each with an `operation` (else all)
+  and `times` (else until cleared), or `{"kind": "check", "checkName", "errorCode": "INSUFFICIENT_PERMISSIONS"}`
+- `GET /_ddreport/faults` lists them; `POST /_ddreport/faults/clear` with `{"id": "1"}` clears one, with `{}` all
+- `POST /_ddreport/settings` with any of `auditSeconds`, `executionSeconds`, `dataCollectionSeconds` (how long a check
+  that is enabled from now on waits for its data) and `throttle` (AWS's request rates); answers all of them
 
+Observations are recorded in the emulator's own account and Region unless the body names an `account` and a `region`.
 Bodies must be sent as `application/json`, which a web page of another origin cannot do unasked.
 """
 
@@ -16,7 +33,8 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ddreport.errors import DDReportError
+from ddreport.emulation import fault_routes, observation_routes
+from ddreport.errors import DDReportError, EmulatorError
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
@@ -95,6 +113,22 @@ def _advance(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
     return _health(emulator, {})
 
 
+def _save(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
+    del body
+    if emulator.on_save is None:
+        raise _RefusalError(HTTPStatus.CONFLICT, "The emulator keeps its state in no file; start it with --state FILE.")
+    try:
+        saved = emulator.on_save()
+    except EmulatorError as error:
+        raise _RefusalError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+    return {
+        "file": str(saved.path),
+        "bytes": saved.size,
+        "now": saved.now.isoformat(),
+        "leftOut": saved.left_out,
+    }
+
+
 def _connections(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
     rows = body.get("connections")
     if not isinstance(rows, list):
@@ -144,4 +178,7 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): _health,
     ("POST", "advance"): _advance,
     ("POST", "connections"): _connections,
+    ("POST", "save"): _save,
+    **observation_routes.ROUTES,
+    **fault_routes.ROUTES,
 }

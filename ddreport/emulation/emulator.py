@@ -14,7 +14,6 @@ A history of ninety days, in short:
 
 from __future__ import annotations
 
-import itertools
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,15 @@ from ddreport.emulation import installation
 from ddreport.emulation import world as worlds
 from ddreport.emulation.audit_backend import AuditBackend, audit_backends
 from ddreport.emulation.clock import ManualClock, RunningClock, utc
+from ddreport.emulation.faults import Faults
 from ddreport.emulation.iam_backend import MANAGED_POLICIES
 from ddreport.emulation.ids import HashIds
 from ddreport.emulation.iot_backend import EmulatedIoTBackend
+from ddreport.emulation.observations import Observations
+from ddreport.emulation.request_rates import RequestRates
 from ddreport.emulation.roles import service_trust
 from ddreport.emulation.schedules import time_of_day
+from ddreport.emulation.service_errors import ThrottlingError
 from ddreport.errors import EmulatorError, InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -42,10 +45,12 @@ if TYPE_CHECKING:
     from moto.core.base_backend import BaseBackend
 
     from ddreport.emulation.clock import Clock
+    from ddreport.emulation.faults import Outcome
     from ddreport.emulation.ids import IdSource
+    from ddreport.emulation.state import Saved
 
 
-class Emulator:
+class Emulator(Observations):
     """Owns everything that is emulated in this process; there is one at a time, a new one takes the place of the old.
 
     Parameters
@@ -60,6 +65,11 @@ class Emulator:
         Emulated time that an audit takes; may be changed at any moment, for audits that start later.
     execution_duration
         Emulated time that one mitigation action on one finding takes.
+    data_collection
+        Emulated time after its enabling for which a check has no data yet and its audits wait; may be changed at any
+        moment, for checks that are enabled later.
+    throttle
+        Whether requests over HTTP beyond AWS's published rates are refused; may be changed at any moment.
     schedule_time
         Time of day (UTC) of a scheduled audit by its name, as the service would choose it.
     id_source
@@ -75,6 +85,8 @@ class Emulator:
         seed: int = 0,
         audit_duration: timedelta = timedelta(seconds=1),
         execution_duration: timedelta = timedelta(milliseconds=100),
+        data_collection: timedelta = timedelta(0),
+        throttle: bool = False,
         schedule_time: Callable[[str], time] = time_of_day,
         id_source: IdSource | None = None,
     ) -> None:
@@ -85,14 +97,27 @@ class Emulator:
         self.seed = seed
         self.audit_duration = audit_duration
         self.execution_duration = execution_duration
+        self.data_collection = data_collection
+        self.throttle = throttle
+        self.rates = RequestRates()
+        self.faults = Faults()
+        """Faults on demand."""
         self.schedule_time = schedule_time
         self.lock = threading.RLock()
         """Held while the emulated world changes; taken by every request."""
         self._clock = clock
         self._ids = id_source or HashIds(seed)
         self._event_time: datetime | None = None
-        self._requests = itertools.count(1)
+        self.activity = 0
+        """Grows with every request served, so that whoever saves the state knows whether there can be anything new."""
+        self.on_save: Callable[[], Saved] | None = None
+        """Saves the state on request; None where it is kept in no file."""
+        self._requests = 0
+        self._counting = threading.Lock()
         installation.install(self, seed=seed)
+        if region not in iot_backends[account]:
+            installation.uninstall()
+            raise InputError(f"there is no AWS IoT in the Region {region!r}.", hint="eu-west-1 is one, for example.")
 
     @property
     def clock(self) -> Clock:
@@ -106,7 +131,25 @@ class Emulator:
 
     def next_request(self) -> int:
         """Return a number that no other request has, for its id."""
-        return next(self._requests)
+        with self._counting:
+            self._requests += 1
+            return self._requests
+
+    @property
+    def request_count(self) -> int:
+        """The number of the last request."""
+        return self._requests
+
+    def resume_requests(self, count: int) -> None:
+        """Go on counting requests after `count`, as a saved state wants it."""
+        with self._counting:
+            self._requests = count
+
+    def admit(self, account: str, region: str, operation: str) -> Outcome:
+        """Count a request over HTTP and return what is to happen to it (`ThrottlingError` beyond the rate)."""
+        if self.throttle and not self.rates.admit(account, region, operation):
+            raise ThrottlingError("Rate exceeded")
+        return self.faults.take(operation)
 
     def now(self) -> datetime:
         """Return the present moment; while an event is handled, the moment it was due."""
@@ -130,7 +173,9 @@ class Emulator:
         self._check_current()
         with self.lock:
             installation.reset(seed=self.seed)
-            self._requests = itertools.count(1)
+            self.resume_requests(0)
+            self.faults.clear()
+            self.rates = RequestRates()
             self._clock = clock or self._clock
 
     def iot(self, account: str | None = None, region: str | None = None) -> EmulatedIoTBackend:
@@ -310,6 +355,14 @@ class Emulator:
             raise InputError(f"there is no check {check_name!r}.{did_you_mean(check_name, catalogue())}")
         message = message or f"The emulator was told to let {check_name} fail."
         self.audit(account, region).audit_tasks.break_check(check_name, error_code, message)
+
+    def failing_checks(self) -> list[tuple[str, str, str, str, str]]:
+        """Return the checks that were told to fail: account, Region, name, error code, message."""
+        return [
+            (account, region, name, code, message)
+            for account, region, backend in sorted(audit_backends.iter_backends(), key=_place)
+            for name, (code, message) in _audit(backend).audit_tasks.broken_checks().items()
+        ]
 
     def restore_check(self, check_name: str, *, account: str | None = None, region: str | None = None) -> None:
         """Undo `fail_check`."""

@@ -10,6 +10,7 @@ from moto.iam.models import AWSManagedPolicy, IAMBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from moto.iam.models import ManagedPolicy
 
@@ -70,7 +71,20 @@ def _document(actions: tuple[str, ...]) -> str:
 
 
 class EmulatedIAMBackend(IAMBackend):
-    """IAM of one account and partition, with the audit's managed policies in place from the start."""
+    """IAM of one account and partition, with the audit's managed policies in place from the start.
+
+    Attributes
+    ----------
+    service_use
+        Per role ARN the services that it was used for, with the last time of each.
+    access_reports
+        Per job id of GenerateServiceLastAccessedDetails its time and rows.
+    """
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.service_use: dict[str, dict[str, datetime]] = {}
+        self.access_reports: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
 
     @property
     def _url_module(self) -> Any:

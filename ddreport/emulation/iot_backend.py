@@ -16,7 +16,7 @@ from moto.iot.models import FakeCertificate, IoTBackend
 from ddreport.emulation import world as worlds
 from ddreport.emulation.policy import PolicyError, parse_policy
 from ddreport.emulation.service_errors import AlreadyExistsError, InvalidRequestError, MalformedPolicyError
-from ddreport.emulation.x509 import parse_certificate
+from ddreport.emulation.x509 import old_certificates_allowed, parse_certificate
 
 if TYPE_CHECKING:
     from moto.iot.models import FakeCaCertificate, FakePolicy, FakePolicyVersion, FakeThing, FakeThingGroup
@@ -57,16 +57,18 @@ class EmulatedIoTBackend(IoTBackend):
         """Register a device certificate, INACTIVE unless told otherwise."""
         self._check_state(status, CERTIFICATE_STATES)
         parse_certificate(certificate_pem)
-        registered = super().register_certificate(
-            certificate_pem, ca_certificate_pem, set_as_active, status or "INACTIVE"
-        )
+        with old_certificates_allowed():
+            registered = super().register_certificate(
+                certificate_pem, ca_certificate_pem, set_as_active, status or "INACTIVE"
+            )
         return _with_own_validity(registered)
 
     def register_certificate_without_ca(self, certificate_pem: str, status: str) -> FakeCertificate:
         """Register a device certificate whose CA need not be known, INACTIVE unless told otherwise."""
         self._check_state(status, CERTIFICATE_STATES)
         parse_certificate(certificate_pem)
-        registered = super().register_certificate_without_ca(certificate_pem, status or "INACTIVE")
+        with old_certificates_allowed():
+            registered = super().register_certificate_without_ca(certificate_pem, status or "INACTIVE")
         return _with_own_validity(registered)
 
     def create_certificate_from_csr(
@@ -108,7 +110,8 @@ class EmulatedIoTBackend(IoTBackend):
                 resourceId=certificate_id,
                 resourceArn=self.ca_certificates[certificate_id].arn,
             )
-        registered = super().register_ca_certificate(ca_certificate, set_as_active, registration_config)
+        with old_certificates_allowed():
+            registered = super().register_ca_certificate(ca_certificate, set_as_active, registration_config)
         registered.arn = self.arn_of("cacert", certificate_id)
         return _with_own_validity(registered)
 

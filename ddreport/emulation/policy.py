@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ddreport.emulation.conditions import Context, holds, value_in
-from ddreport.emulation.globs import Glob, compile_glob, compile_with_variables
+from ddreport.emulation.globs import ANY, ONE, Glob, compile_glob, compile_with_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,8 +50,8 @@ class Statement:
         """Whether the statement speaks of `action`, such as `iot:Connect` (case does not matter)."""
         name = action.lower()
         if self.not_actions:
-            return not any(compile_glob(pattern.lower()).matches(name) for pattern in self.not_actions)
-        return any(compile_glob(pattern.lower()).matches(name) for pattern in self.actions)
+            return not any(_names(pattern, name) for pattern in self.not_actions)
+        return any(_names(pattern, name) for pattern in self.actions)
 
     def covers_resource(self, resource: str, context: Context) -> bool:
         """Whether the statement speaks of `resource`, with variables from `context`; one without resources does."""
@@ -64,6 +64,12 @@ class Statement:
         if self.has_variables and "${" in pattern:
             compiled = compile_with_variables(pattern, lambda name: value_in(context, name))
         return compiled is not None and compiled.matches(resource)
+
+
+def _names(pattern: str, action: str) -> bool:
+    pattern = pattern.lower()
+    # Most policies name actions in full: nothing to match then.
+    return compile_glob(pattern).matches(action) if ANY in pattern or ONE in pattern else pattern == action
 
 
 @dataclass(frozen=True, slots=True)

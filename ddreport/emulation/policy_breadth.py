@@ -17,6 +17,8 @@ from ddreport.emulation.globs import Glob, Value, compile_glob, compile_with_var
 from ddreport.emulation.policy import parse_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ddreport.emulation.policy import Policy, Statement
 
 _KNOWN = "known-thing-4711"
@@ -51,6 +53,9 @@ _DATA_PLANE: dict[str, _Probe] = {
     **{f"{prefix}:{job}": _THING for prefix in ("iot", "iotjobsdata") for job in _JOBS},
 }
 
+DATA_PLANE_ACTIONS = tuple(_DATA_PLANE)
+"""The data-plane actions that are judged."""
+
 _MQTT_ACTIONS = ("iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive")
 
 MQTT_WILDCARDS_IN_DENY = "POLICY_CONTAINS_MQTT_WILDCARDS_IN_DENY_STATEMENT"
@@ -73,8 +78,15 @@ def broad_data_plane_actions(document: str, arn_start: str) -> tuple[str, ...]:
     PolicyError
         `document` is not a policy.
     """
-    policy = parse_policy(document)
-    broad = [action for action, probe in _DATA_PLANE.items() if _is_broad(policy, action, probe, arn_start)]
+    return broad_actions(parse_policy(document), DATA_PLANE_ACTIONS, arn_start)
+
+
+def broad_actions(policy: Policy, actions: Iterable[str], arn_start: str) -> tuple[str, ...]:
+    """Return those of `actions` that a policy, of AWS IoT or of IAM, grants on things unrelated to the asking one.
+
+    An action that is none of the data plane is asked for on things.
+    """
+    broad = [a for a in actions if _is_broad(policy, a, _DATA_PLANE.get(a, _THING), arn_start)]
     # `iot:*` and `*` name the job actions under both prefixes: say it once.
     return tuple(a for a in broad if not (a.startswith("iotjobsdata:") and "iot:" + a.split(":")[1] in broad))
 

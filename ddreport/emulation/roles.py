@@ -74,8 +74,18 @@ def assume(role_arn: str | None, account: str, *, source_arn: str) -> AssumedRol
     context = make_context({"aws:SourceAccount": account, "aws:SourceArn": source_arn})
     if not _trusts_service(role.assume_role_policy_document, context):
         return None
+    return AssumedRole(_policies(role))
+
+
+def policies_of(role_arn: str, account: str) -> tuple[Policy, ...] | None:
+    """Return the inline and attached policies of a role of `account`, None when there is no such role."""
+    role = _find(role_arn, account)
+    return None if role is None else _policies(role)
+
+
+def _policies(role: Any) -> tuple[Policy, ...]:
     documents = [*role.policies.values(), *map(_default_document, role.managed_policies.values())]
-    return AssumedRole(tuple(policy for policy in map(_read, documents) if policy is not None))
+    return tuple(policy for policy in map(_read, documents) if policy is not None)
 
 
 def _find(role_arn: str | None, account: str) -> Any:

@@ -14,12 +14,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import get_account_id_from
+from moto.iam.models import get_account_id_from, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from ddreport.emulation import control
+from ddreport.emulation.faults import DroppedConnectionError
 from ddreport.errors import EmulatorError
+from ddreport.terms import EMULATOR_HEADER
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EMULATOR_HEADER = "x-ddreport-emulator"
-"""In every answer, with the version: by this a client can tell the emulator from AWS."""
-
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
 _LISTEN_QUEUE = 128
 
@@ -80,7 +80,10 @@ class EmulatorServer:
         """
         if self._server is None:
             if not _is_loopback(self.host):
-                logger.warning("the emulator listens on %s, which other machines may reach", self.host)
+                logger.warning(
+                    "the emulator listens on %s, which other machines may reach: whoever does can do everything in it",
+                    self.host,
+                )
             with self._listen() as listening:
                 # The server works on a copy of the socket; ours is closed here.
                 self._server = make_server(
@@ -152,6 +155,11 @@ class _Handler(MotoRequestHandler):
             return format_datetime(self.server.app.emulator.now(), usegmt=True)
         return super().date_time_string(timestamp)
 
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        del error, environ
+        # Nobody is to wait for an answer, or for another request, on a connection that was dropped on purpose.
+        self.close_connection = True
+
     def version_string(self) -> str:
         return f"ddreport-emulator/{__version__}"
 
@@ -174,22 +182,37 @@ class _Application:
         try:
             if environ.get("PATH_INFO", "").startswith(control.PREFIX):
                 return _json(start, *control.answer(self.emulator, environ))
+            if not _ACCOUNT.fullmatch(environ.get("HTTP_X_MOTO_ACCOUNT_ID", self.emulator.account)):
+                # Any other text would become an account of moto's.
+                refusal = {"message": "The security token included in the request is invalid."}
+                return _json(start, HTTPStatus.FORBIDDEN, refusal, code="UnrecognizedClientException")
             self._choose_account(environ)
             self.emulator.tick()
             return self._moto(environ, start)  # type: ignore[no-any-return]  # untyped in moto
+        except DroppedConnectionError:
+            raise
         except Exception:
             # The outermost edge: whatever went wrong, the client gets AWS's form of it and the log the rest.
             logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             failure = {"message": "The emulator failed; its log says why."}
             return _json(start, HTTPStatus.INTERNAL_SERVER_ERROR, failure, code="InternalFailureException")
+        finally:
+            # After the work: a state saved in between must not count as the newest.
+            self.emulator.activity += 1
 
     def _choose_account(self, environ: dict[str, Any]) -> None:
         """Lead credentials that no account gave out to the emulator's own account, where that is not moto's default."""
         if self.emulator.account == DEFAULT_ACCOUNT_ID or "HTTP_X_MOTO_ACCOUNT_ID" in environ:
             return
         found = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if get_account_id_from(found[1] if found else "") == DEFAULT_ACCOUNT_ID:
+        key = found[1] if found else ""
+        # moto answers with its default account both for that account's own keys and for keys that it does not know.
+        if get_account_id_from(key) == DEFAULT_ACCOUNT_ID and not _gave_out(DEFAULT_ACCOUNT_ID, key):
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.emulator.account
+
+
+def _gave_out(account: str, key: str) -> bool:
+    return account in iam_backends and any(key in iam.access_keys for iam in iam_backends[account].values())
 
 
 def _json(start: Callable[..., Any], status: HTTPStatus, members: dict[str, Any], *, code: str = "") -> list[bytes]:

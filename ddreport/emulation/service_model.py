@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,7 +39,12 @@ def operation_model(name: str) -> OperationModel:
 
 
 def parse_request(
-    operation: OperationModel, *, path: Mapping[str, str], query: Mapping[str, str], body: bytes
+    operation: OperationModel,
+    *,
+    path: Mapping[str, str],
+    query: Mapping[str, str],
+    body: bytes,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Read the members of a request.
 
@@ -50,6 +56,8 @@ def parse_request(
         Decoded path labels and query parameters by their names on the wire.
     body
         The raw body.
+    headers
+        The headers by their names in lower case.
 
     Raises
     ------
@@ -71,7 +79,9 @@ def parse_request(
                 value = _from_text(member, path.get(wire_name), name)
             case "querystring":
                 value = _from_text(member, query.get(wire_name), name)
-            case "header" | "headers" | "statusCode":
+            case "header":
+                value = _from_text(member, headers.get(wire_name.lower()), name)
+            case "headers" | "statusCode":
                 value = None
             case _:
                 value = _from_json(member, document if name == payload else document.get(wire_name), name)
@@ -140,6 +150,13 @@ def _integer(shape: Shape, value: Any, where: str) -> int:
     return value
 
 
+def _number(shape: Shape, value: Any, where: str) -> float:
+    del shape
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SerializationError(f"{where} must be a number.")
+    return value
+
+
 def _boolean(shape: Shape, value: Any, where: str) -> bool:
     del shape
     _expect(value, bool, "true or false", where)
@@ -160,6 +177,8 @@ _FROM_JSON: dict[str, Callable[[Any, Any, str], Any]] = {
     "string": _string,
     "integer": _integer,
     "long": _integer,
+    "float": _number,
+    "double": _number,
     "boolean": _boolean,
     "timestamp": _timestamp,
 }

@@ -96,6 +96,10 @@ def _join(where: str, name: str) -> str:
 
 
 _JAVA_CLASSES = {
+    r"\p{C}": r"\x00-\x1f\x7f-\x9f",
+    r"\p{Cntrl}": r"\x00-\x1f\x7f",
+    r"\p{Digit}": "0-9",
+    r"\p{Upper}": "A-Z",
     r"\p{Graph}": r"\x21-\x7e",
     r"\p{L}": r"\w",
     r"\p{N}": r"\w",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import threading
     from datetime import datetime, time, timedelta
 
+    from ddreport.emulation.faults import Outcome
     from ddreport.emulation.ids import IdSource
 
 
@@ -23,6 +24,7 @@ class World(Protocol):
     lock: threading.RLock
     audit_duration: timedelta
     execution_duration: timedelta
+    data_collection: timedelta
 
     @property
     def ids(self) -> IdSource:
@@ -35,6 +37,10 @@ class World(Protocol):
 
     def next_request(self) -> int:
         """Return a number that no other request has."""
+        ...
+
+    def admit(self, account: str, region: str, operation: str) -> Outcome:
+        """Return what is to happen to a request over HTTP (`ServiceError` when it is refused at the door)."""
         ...
 
     def schedule_time(self, name: str) -> time:

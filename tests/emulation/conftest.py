@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
-ONLY_ONCE = Config(retries={"max_attempts": 1, "mode": "standard"})
+ONLY_ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 def answer_problems(shape: Any, value: Any, where: str = "") -> Iterator[str]:
@@ -186,5 +187,110 @@ def refused() -> Callable[[Callable[[], Any]], tuple[str, int, str]]:
 
 
 @pytest.fixture
+def wire(account: Account) -> Callable[..., tuple[int, Any, Any]]:
+    """Return a function that sends a raw request and gives status, headers and body, decoded where it is JSON."""
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260302/eu-west-1/iot/aws4_request, Signature=0"}
+
+    def send(method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", account.server.port, timeout=30)
+        try:
+            connection.request(method, path, body=body, headers=signed | (headers or {}))
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        is_json = answer.headers.get_content_type() == "application/json"
+        return answer.status, answer.headers, json.loads(content) if is_json else content
+
+    return send
+
+
+@pytest.fixture
+def control(wire: Callable[..., tuple[int, Any, Any]]) -> Callable[..., tuple[int, Any]]:
+    """Return a function that asks the control API and gives status and body."""
+
+    def ask(path: str, members: Any = None) -> tuple[int, Any]:
+        body = None if members is None else json.dumps(members).encode()
+        method = "GET" if body is None else "POST"
+        status, _, answer = wire(method, f"/_ddreport/{path}", body, {"Content-Type": "application/json"})
+        return status, answer
+
+    return ask
+
+
+@pytest.fixture
 def start() -> datetime:
     return START
+
+
+@dataclass
+class Authority:
+    """A CA of a test: it issues certificates and revocation lists."""
+
+    name: x509.Name
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, name: str, *, serial: int, key: Any = None, with_key_ids: bool = True, is_ca: bool = False) -> str:
+        """Return a certificate; `key` is the public key, None takes the authority's own, which tests nothing."""
+        return self._issue(name, key or self.key.public_key(), serial, with_key_ids, is_ca)
+
+    def subordinate(self, name: str, *, serial: int, with_key_ids: bool = True) -> Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = self._issue(name, key.public_key(), serial, with_key_ids, True)
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        return Authority(certificate.subject, key, certificate)
+
+    def _issue(self, name: str, key: Any, serial: int, with_key_ids: bool, is_ca: bool) -> str:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(self.name)
+            .public_key(key)
+            .serial_number(serial)
+            .not_valid_before(START - timedelta(days=900))
+            .not_valid_after(START + timedelta(days=900))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        )
+        if with_key_ids:
+            subject_key = x509.SubjectKeyIdentifier.from_public_key(key)
+            issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+            builder = builder.add_extension(subject_key, critical=False).add_extension(issuer_key, critical=False)
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+    def crl(self, *serials: int, day: int = -1, revoked_on: int = -2, extensions: Any = (), key: Any = None) -> str:
+        """Return a list made on a day after START; a negative one lies before it."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.name)
+            .last_update(START + timedelta(days=day))
+            .next_update(START + timedelta(days=day + 30))
+        )
+        for serial in serials:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(serial)
+                .revocation_date(START + timedelta(days=revoked_on))
+                .build()
+            )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=True)
+        return builder.sign(key or self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture
+def authority() -> Callable[[str], Authority]:
+    """Make a self-signed authority."""
+
+    def made(name: str) -> Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = Authority(subject, key, None)  # type: ignore[arg-type]  # filled in below
+        own.certificate = x509.load_pem_x509_certificate(own.issue(name, serial=1, is_ca=True).encode())
+        return own
+
+    return made

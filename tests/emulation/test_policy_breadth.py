@@ -13,6 +13,9 @@ THING = "${iot:Connection.Thing.ThingName}"
 ATTACHED = {"Bool": {"iot:Connection.Thing.IsAttached": "true"}}
 
 CONNECT, PUBLISH, SUBSCRIBE = "iot:Connect", "iot:Publish", "iot:Subscribe"
+SHADOWS = ("iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow")
+JOBS = ("DescribeJobExecution", "GetPendingJobExecutions", "StartNextPendingJobExecution", "UpdateJobExecution")
+ON_THINGS = (*SHADOWS, *(f"{prefix}:{job}" for prefix in ("iot", "iotjobsdata") for job in JOBS))
 
 
 def statement(effect, action, resource, condition=None):
@@ -44,11 +47,8 @@ def broad(*statements):
         (SUBSCRIBE, "topicfilter/$aws/things/+/shadow/update", None),
         (SUBSCRIBE, "topicfilter/#", None),
         (SUBSCRIBE, "topicfilter/*", None),
-        ("iot:GetThingShadow", "thing/*", None),
-        ("iot:UpdateThingShadow", "thing/*", None),
-        ("iot:DeleteThingShadow", "*", None),
-        ("iot:StartNextPendingJobExecution", "thing/*", None),
-        ("iotjobsdata:GetPendingJobExecutions", "thing/*", None),
+        (SUBSCRIBE, "*", None),
+        *((action, resource, None) for action in ON_THINGS for resource in ("thing/*", "*")),
     ],
 )
 def test_broad_grants(action, resource, condition):
@@ -72,15 +72,46 @@ def test_broad_grants(action, resource, condition):
         (SUBSCRIBE, "topicfilter/telemetry/#", None),
         ("iot:Receive", "topic/$aws/things/*", None),
         ("iot:Receive", "*", None),
-        ("iot:GetThingShadow", "thing/pump-1", None),
-        ("iot:GetThingShadow", "thing/pump*", None),
-        ("iot:UpdateThingShadow", f"thing/{THING}", None),
-        ("iotjobsdata:UpdateJobExecution", "thing/pump-1", None),
+        *((action, f"thing/{name}", None) for action in ON_THINGS for name in ("pump-1", "pump*", THING)),
+        # Not of the data plane, or not named among its actions.
         ("iot:CreateThing", "*", None),
+        ("iot:DescribeThing", "thing/*", None),
+        ("iot:RetainPublish", "*", None),
     ],
 )
 def test_narrow_grants(action, resource, condition):
     assert broad(statement("Allow", action, resource, condition)) == []
+
+
+@pytest.mark.parametrize("value", ["true", ["true"], True])
+def test_the_condition_for_an_attached_thing_may_be_written_in_three_ways(value):
+    attached = {"Bool": {"iot:Connection.Thing.IsAttached": value}}
+    assert broad(statement("Allow", CONNECT, "client/${iot:ClientId}", attached)) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Bool": {"iot:Connection.Thing.IsAttached": "false"}},
+        {"Bool": {"iot:Connection.Thing.IsAttached": ["true", "false"]}},
+        {"BoolIfExists": {"iot:Connection.Thing.IsAttached": "true"}},
+    ],
+)
+def test_a_condition_that_lets_unattached_clients_in_does_not_narrow_a_grant(condition):
+    assert broad(statement("Allow", CONNECT, "client/${iot:ClientId}", condition)) == [CONNECT]
+
+
+def test_connecting_and_publishing_on_everything_is_broad():
+    assert broad(statement("Allow", [CONNECT, PUBLISH], "*")) == [CONNECT, PUBLISH]
+
+
+def test_a_policy_for_nothing_but_the_own_thing_is_compliant():
+    own = [
+        statement("Allow", CONNECT, f"client/{THING}", ATTACHED),
+        statement("Allow", [PUBLISH, "iot:Receive"], f"topic/$aws/things/{THING}/shadow/*"),
+        statement("Allow", SUBSCRIBE, f"topicfilter/$aws/things/{THING}/shadow/*"),
+    ]
+    assert broad(*own) == []
 
 
 def test_the_finding_names_every_offending_action_but_never_receive():
@@ -188,6 +219,14 @@ REACHABLE = "TOPIC_FILTERS_INTENDED_TO_DENY_ALLOWED_USING_WILDCARDS"
                 statement("Allow", "iot:Receive", "*"),
             ],
             None,
+        ),
+        (
+            [
+                statement("Allow", SUBSCRIBE, "topicfilter/plant/cell-2/*"),
+                statement("Deny", SUBSCRIBE, "topicfilter/plant/+/boiler"),
+                statement("Allow", "iot:Receive", "topic/plant/*"),
+            ],
+            WILDCARDS,
         ),
         ([statement("Allow", SUBSCRIBE, "topicfilter/plant/+/x")], None),
         ([statement("Deny", PUBLISH, "topic/plant/+")], WILDCARDS),

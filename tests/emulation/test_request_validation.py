@@ -52,6 +52,12 @@ def test_java_character_classes_are_understood(key, fine):
     assert bool(pattern.fullmatch(key)) is fine
 
 
+def test_every_pattern_of_the_model_is_understood():
+    model = service_model()
+    patterns = [model.shape_for(name).metadata.get("pattern") for name in model.shape_names]
+    assert len([compile_pattern(pattern) for pattern in patterns if pattern]) > 100
+
+
 def test_the_text_of_a_hostile_value_is_not_repeated():
     with pytest.raises(InvalidRequestError) as caught:
         validate_request(operation_model("DescribeAuditTask"), {"taskId": "<script>"})

@@ -9,10 +9,18 @@ AGE = "DEVICE_CERTIFICATE_AGE_CHECK"
 AUTHORITY = "CA_CERTIFICATE_EXPIRING_CHECK"
 CONFLICT = "CONFLICTING_CLIENT_IDS_CHECK"
 EXPIRING = "DEVICE_CERTIFICATE_EXPIRING_CHECK"
+AUTHORITY_KEY = "CA_CERTIFICATE_KEY_QUALITY_CHECK"
+AUTHORITY_REVOKED = "REVOKED_CA_CERTIFICATE_STILL_ACTIVE_CHECK"
+GUESTS = "UNAUTHENTICATED_COGNITO_ROLE_OVERLY_PERMISSIVE_CHECK"
+KEY = "DEVICE_CERTIFICATE_KEY_QUALITY_CHECK"
 LOGGING = "LOGGING_DISABLED_CHECK"
 MISCONFIGURED = "IOT_POLICY_POTENTIAL_MISCONFIGURATION_CHECK"
 PERMISSIVE = "IOT_POLICY_OVERLY_PERMISSIVE_CHECK"
+REVOKED = "REVOKED_DEVICE_CERTIFICATE_STILL_ACTIVE_CHECK"
+ROLE_ALIAS = "IOT_ROLE_ALIAS_OVERLY_PERMISSIVE_CHECK"
 SHARED = "DEVICE_CERTIFICATE_SHARED_CHECK"
+UNUSED = "IOT_ROLE_ALIAS_ALLOWS_ACCESS_TO_UNUSED_SERVICES_CHECK"
+USERS = "AUTHENTICATED_COGNITO_ROLE_OVERLY_PERMISSIVE_CHECK"
 
 
 def identifier(finding):
@@ -63,7 +71,8 @@ def test_one_audit_failed_half_way_and_no_other_did(account):
         for day, task in account.daily.items()
         if "FAILED" in statuses(task).values()
     }
-    assert failed == {27: {PERMISSIVE, MISCONFIGURED, AUTHORITY}}
+    certificates_only = {PERMISSIVE, MISCONFIGURED, AUTHORITY, AUTHORITY_KEY, AUTHORITY_REVOKED}
+    assert failed == {27: certificates_only | {GUESTS, USERS, ROLE_ALIAS, UNUSED}}
 
 
 def test_the_checks_that_failed_say_that_a_permission_was_missing(account):
@@ -197,6 +206,73 @@ def test_an_authority_that_had_expired_stayed_active_for_a_while(account):
 def test_an_authority_is_about_to_expire_at_the_end(account):
     (finding,) = account.findings(90, AUTHORITY)
     assert finding["reasonForNonComplianceCode"] == "CERTIFICATE_APPROACHING_EXPIRATION"
+
+
+# Keys, revocation, roles
+
+
+def all_days(first, last=90, but=(61,)):
+    return [day for day in range(first, last + 1) if day not in but]
+
+
+def role_alias(name):
+    return lambda finding: identifier(finding)["roleAliasArn"].endswith(f":rolealias/{name}")
+
+
+def test_three_pumps_have_keys_that_can_be_factored(account):
+    found = account.findings(90, KEY)
+    assert {f["reasonForNonComplianceCode"] for f in found} == {"CERTIFICATE_KEY_VULNERABILITY_CVE-2017-15361"}
+    assert len({str(identifier(f)) for f in found}) == 3
+    assert account.days_with(KEY) == all_days(1)
+
+
+def test_a_gateway_that_its_authority_revoked_stays_active_to_the_end(account):
+    assert account.days_with(REVOKED) == all_days(40)
+    (finding,) = account.findings(90, REVOKED)
+    status = {c["certificateId"]: c["status"] for c in account["certificates"]}
+    assert status[identifier(finding)["deviceCertificateId"]] == "ACTIVE"
+
+
+def test_guests_of_the_kiosks_may_too_much_all_the_time(account):
+    assert account.days_with(GUESTS) == all_days(1, but=(27, 61))
+    assert {f["reasonForNonComplianceCode"] for f in account.findings(90, GUESTS)} == {
+        "ALLOWS_ACCESS_TO_IOT_ADMIN_ACTIONS",
+        "ALLOWS_BROAD_ACCESS_TO_IOT_DATA_PLANE_ACTIONS",
+    }
+
+
+def test_the_installers_role_is_narrowed_and_its_pool_forgotten_later(account):
+    assert account.days_with(USERS) == all_days(1, 51, but=(27,))
+    totals = {day: account.details(day, USERS)["totalResourcesCount"] for day in (52, 87, 90)}
+    assert totals == {52: 2, 87: 2, 90: 1}
+
+
+def test_a_pool_that_nobody_uses_is_never_found(account):
+    pools = {
+        identifier(f)["cognitoIdentityPoolId"]
+        for c in (GUESTS, USERS)
+        for f in account["findings"]
+        if f["checkName"] == c
+    }
+    assert len(pools) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("atrium-building-admin", 44), ("legacy-everything", 67), ("plaza-receipts", 90)]
+)
+def test_role_aliases_are_too_wide_until_somebody_narrows_them(account, name, last):
+    assert account.days_with(ROLE_ALIAS, role_alias(name)) == all_days(1, last, but=(27, 61))
+
+
+@pytest.mark.parametrize("name", ["lumen-log-upload", "frost-route-data"])
+def test_role_aliases_that_are_narrow_and_used_are_never_found(account, name):
+    assert account.days_with(ROLE_ALIAS, role_alias(name)) == account.days_with(UNUSED, role_alias(name)) == []
+
+
+def test_services_that_nobody_uses_are_named(account):
+    reasons = {identifier(f)["roleAliasArn"].rpartition("/")[2]: f for f in account.findings(90, UNUSED)}
+    assert set(reasons) == {"hydra-diagnostics", "plaza-receipts", "legacy-everything"}
+    assert "[kinesisvideo]" in reasons["hydra-diagnostics"]["reasonForNonCompliance"]
 
 
 # Suppressions

@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ddreport.emulation.connections import ConnectionLog
+    from ddreport.emulation.identities import IdentityPool
+    from ddreport.emulation.key_quality import WeakKeys
+    from ddreport.emulation.policy import Policy
+    from ddreport.emulation.revocations import Revocations
 
 
 class CertificateState(Protocol):
     """A device or CA certificate as AWS IoT holds it (moto's objects fit); naive times mean UTC."""
 
     certificate_id: str
+    certificate_pem: str
     status: str
     creation_date: datetime
     validity_not_after: datetime
@@ -27,6 +32,25 @@ class PolicyState(Protocol):
     name: str
     document: Any
     default_version_id: str
+
+
+class RoleAliasState(Protocol):
+    """A role alias and the IAM role behind it."""
+
+    arn: str
+    role_arn: str
+
+
+class IamState(Protocol):
+    """What IAM says of the account's roles."""
+
+    def policies_of(self, role_arn: str) -> tuple[Policy, ...] | None:
+        """Return the policies of a role, None when there is no such role."""
+        ...
+
+    def last_used(self, role_arn: str) -> Mapping[str, datetime]:
+        """Return the services that a role was used for, with the last time of each."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,12 @@ class StateView:
         `arn:aws:iot:REGION:ACCOUNT:`.
     window
         For checks that look back.
+    identity_pools
+        Cognito identity pools with connections to the broker in the 31 days before.
+    weak_keys
+        The known predictable keys.
+    revocations
+        Who is revoked now.
     thresholds
         The check's `configuration`: key to days as text.
     v1_logging, v2_logging
@@ -67,6 +97,11 @@ class StateView:
     certificates: Iterable[CertificateState] = ()
     ca_certificates: Iterable[CertificateState] = ()
     policies: Iterable[PolicyState] = ()
+    role_aliases: Iterable[RoleAliasState] = ()
+    identity_pools: Iterable[IdentityPool] = ()
+    iam: IamState | None = None
+    weak_keys: WeakKeys | None = None
+    revocations: Revocations | None = None
     connections: ConnectionLog | None = None
     v1_logging: Mapping[str, Any] | None = None
     v2_logging: Mapping[str, Any] | None = None
@@ -81,3 +116,22 @@ def aware(moment: datetime) -> datetime:
 def milliseconds(moment: datetime) -> str:
     """Return epoch milliseconds as text, as `additionalInfo` carries times."""
     return str(round(moment.timestamp() * 1000))
+
+
+IAM_READS = (
+    "iam:GetRole",
+    "iam:ListRolePolicies",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+)
+"""What the audit role must allow for a check that reads the policies of roles."""
+
+_MOST_LISTED = 10
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return names for a sentence in brackets, at most ten of them by name."""
+    more = f", and {len(items) - _MOST_LISTED} more" if len(items) > _MOST_LISTED else ""
+    return f"[{', '.join(items[:_MOST_LISTED])}{more}]"

@@ -173,16 +173,13 @@ def define_actions(stage: Stage, event: events.DefineActions) -> None:
     logging = {"roleArnForLogging": _service_role(stage, LOGGING_ROLE, "AWSIoTLogging"), "logLevel": "ERROR"}
     topic = sns_backends[stage.emulator.account][stage.emulator.region].create_topic(TOPIC).arn
     quarantine = {"thingGroupNames": ["quarantine"], "overrideDynamicGroups": False}
-    for name, parameters, managed in (
-        ("EnableErrorLoggingAction", {"enableIoTLoggingParams": logging}, "EnableIoTLogging"),
-        (
-            "DeactivateDeviceCertificateAction",
-            {"updateDeviceCertificateParams": {"action": "DEACTIVATE"}},
-            "UpdateDeviceCert",
-        ),
-        ("QuarantineThingsAction", {"addThingsToThingGroupParams": quarantine}, "AddThingsToThingGroup"),
-        ("PublishFindingAction", {"publishFindingToSnsParams": {"topicArn": topic}}, "PublishFindingsToSNS"),
-    ):
+    all_parameters: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"enableIoTLoggingParams": logging}, "EnableIoTLogging"),
+        ({"updateDeviceCertificateParams": {"action": "DEACTIVATE"}}, "UpdateDeviceCert"),
+        ({"addThingsToThingGroupParams": quarantine}, "AddThingsToThingGroup"),
+        ({"publishFindingToSnsParams": {"topicArn": topic}}, "PublishFindingsToSNS"),
+    )
+    for name, (parameters, managed) in zip(events.ACTIONS, all_parameters, strict=True):
         role = stage.emulator.create_service_role(f"IoT{name}Role", f"AWSIoTDeviceDefender{managed}MitigationAction")
         stage.call("CreateMitigationAction", actionName=name, actionParams=parameters, roleArn=role)
 
@@ -221,6 +218,8 @@ def _findings(stage: Stage, check: str) -> Iterator[dict[str, Any]]:
     tasks = stage.call(
         "ListAuditTasks", startTime=now - timedelta(days=1), endTime=now, taskType="SCHEDULED_AUDIT_TASK"
     )["tasks"]
+    if not tasks:
+        raise EmulatorError("there was no scheduled audit in the last 24 hours, whose findings could be mitigated.")
     newest = max((task["taskId"] for task in tasks), key=lambda task: _start_time(stage, task))
     members = {"taskId": newest, "checkName": check, "listSuppressedFindings": False, "maxResults": 250}
     while True:

@@ -1,34 +1,42 @@
-"""A fleet as a file says it: the company, its devices, policies and authorities, and the events of its history."""
+"""A fleet as a file says it: the company, its devices, policies and authorities, and the events of its history.
+
+`docs/fleet-file.md` explains every key to the people who write such files.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
-from ddreport.emulation.fleet.events import AnyEvent, Batch  # noqa: TC001 (msgspec reads the annotations)
+from ddreport.emulation.fleet import events as ev  # noqa: TC001 (msgspec reads the annotations)
 from ddreport.errors import EmulatorError
+from ddreport.settings import RETENTION_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _Item = TypeVar("_Item")
+
+_NO_KEY = "(source)"
 
 
 class Company(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose fleet it is: members of every certificate's subject."""
 
-    organization: str
-    country: str
+    organization: Annotated[str, Meta(min_length=1, max_length=64)]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A region and its sites; both become thing groups."""
 
-    name: str
-    sites: tuple[str, ...]
+    name: ev.Name
+    sites: tuple[ev.SiteName, ...]
 
 
 class AuthorityDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,48 +45,60 @@ class AuthorityDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     It is registered on its first day, or, where that lies inside the history, by an event.
     """
 
-    name: str
-    valid_days: tuple[int, int]
-    status: str = "ACTIVE"
+    name: ev.AuthorityName
+    valid_days: tuple[ev.Day, ev.Day]
+    status: ev.AuthorityStatusName = "ACTIVE"
 
 
 class OddDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A device whose names test the readers of the account."""
 
-    thing: str
-    common_name: str
+    thing: ev.Name
+    common_name: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ProductLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Devices of one kind. `prefix` begins their names, `key` names their groups."""
 
-    key: str
-    product: str
-    prefix: str
-    thing_types: tuple[str, ...]
-    sites: tuple[str, ...]
+    key: ev.Name
+    product: Annotated[str, Meta(min_length=1, max_length=64)]
+    prefix: ev.Name
+    thing_types: Annotated[tuple[ev.Name, ...], Meta(min_length=1)]
+    sites: Annotated[tuple[ev.SiteName, ...], Meta(min_length=1)]
     authority: str
-    policies: tuple[str, ...]
-    firmware: tuple[str, ...]
-    batches: tuple[Batch, ...]
+    batches: Annotated[tuple[ev.Batch, ...], Meta(min_length=1)]
+    policies: tuple[str, ...] = ()
+    firmware: Annotated[tuple[str, ...], Meta(min_length=1)] = ("1.0.0",)
     odd: tuple[OddDevice, ...] = ()
+
+
+class IdentityPoolDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Cognito identity pool: the documents of the roles of its guests and of its signed-in users."""
+
+    guests: str | None = None
+    users: str | None = None
 
 
 class FleetDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that a fleet's file says.
 
     `documents` holds statements by the name of their shape, `policies` the shapes of a policy's versions (oldest
-    first, the last one is the default), `role_aliases` the IAM actions behind each role alias.
+    first, the last one is the default), `role_aliases` the IAM actions behind each role alias, `identity_pools` the
+    Cognito identity pools by name. `days` is the number of the last day. `source` names the file in messages and is
+    no key of it.
     """
 
     company: Company
-    regions: tuple[Region, ...]
-    authorities: tuple[AuthorityDescription, ...]
     lines: tuple[ProductLine, ...]
-    documents: dict[str, list[dict[str, Any]]]
-    policies: dict[str, tuple[str, ...]]
-    role_aliases: dict[str, tuple[str, ...]]
-    events: tuple[AnyEvent, ...]
+    days: Annotated[int, Meta(ge=1, le=RETENTION_DAYS)] = RETENTION_DAYS
+    regions: tuple[Region, ...] = ()
+    authorities: tuple[AuthorityDescription, ...] = ()
+    documents: dict[str, list[dict[str, Any]]] = {}
+    policies: dict[ev.PolicyName, Annotated[tuple[str, ...], Meta(min_length=1, max_length=5)]] = {}
+    role_aliases: dict[ev.Name, tuple[str, ...]] = {}
+    identity_pools: dict[ev.PoolName, IdentityPoolDescription] = {}
+    events: tuple[ev.AnyEvent, ...] = ()
+    source: str = msgspec.field(default="the fleet's description", name=_NO_KEY)
 
     def line(self, key: str) -> ProductLine:
         """Return the product line with this key (`EmulatorError` when there is none)."""
@@ -108,9 +128,31 @@ def parse_description(text: str, *, source: str) -> FleetDescription:
         Not TOML, an unknown key or event, or a value of the wrong type.
     """
     try:
-        return msgspec.toml.decode(text, type=FleetDescription)
+        description = msgspec.toml.decode(text, type=FleetDescription)
     except msgspec.DecodeError as exc:
-        raise EmulatorError(f"{source} does not describe a fleet: {exc}.") from exc
+        # msgspec names the place as `$.lines[0].batches`; the dollar says nothing to people.
+        said = str(exc).replace("`$.", "`")
+        raise EmulatorError(
+            f"{source} does not describe a fleet: {said}.", hint="docs/fleet-file.md explains every key."
+        ) from exc
+    return msgspec.structs.replace(description, source=source)
+
+
+def read_description(path: Path) -> FleetDescription:
+    """Read a fleet's file.
+
+    Raises
+    ------
+    EmulatorError
+        The file is missing, cannot be read, or does not describe a fleet.
+    """
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise EmulatorError(f"{path} is not a text in UTF-8, byte {exc.start}.") from exc
+    except OSError as exc:
+        raise EmulatorError(f"the fleet's file {path} cannot be read: {exc.strerror or exc}.") from exc
+    return parse_description(text, source=str(path))
 
 
 def demo_description() -> FleetDescription:

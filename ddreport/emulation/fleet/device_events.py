@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ddreport.emulation.fleet import events
 from ddreport.emulation.fleet.stage import Stage, handles
+from ddreport.errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def provision(stage: Stage, event: events.Provision) -> None:
             validity_days=batch.validity_days,
             status=batch.status,
             authority=batch.authority,
+            key=batch.key,
         )
         for batch in batches
     ]
@@ -89,7 +91,7 @@ def _renew_one(stage: Stage, device: Device, validity_days: int, authority: str 
 @handles(events.Clone)
 def clone(stage: Stage, event: events.Clone) -> None:
     """Let several clients connect with one active device's certificate during the same hours of each day."""
-    device = stage.cloned[event.line, event.device] = _active(stage, event.line)[event.device]
+    device = stage.cloned[event.line, event.device] = _active_device(stage, event.line, event.device)
     for day in range(event.days):
         for number, client in enumerate(event.clients):
             begin = stage.emulator.now() + timedelta(days=day) + number * 25 * _MINUTE
@@ -120,11 +122,27 @@ def quarantine(stage: Stage, event: events.Quarantine) -> None:
 def conflict(stage: Stage, event: events.Conflict) -> None:
     """Let a second device connect with the client id of a first one, which the broker then drops."""
     chance = stage.random("conflict", event.line, event.day, event.client_id)
-    first, second = chance.sample(_active(stage, event.line), 2)
+    active = _active(stage, event.line)
+    if len(active) < 2:
+        raise EmulatorError(f"a conflict takes two active devices; line {event.line!r} has {len(active)} then.")
+    first, second = chance.sample(active, 2)
     for day in range(event.days):
         begin = stage.emulator.now() + timedelta(days=day)
         stage.at(begin, partial(stage.emulator.connect_device, first.certificate_id, event.client_id, begin))
         _connect(stage, second.certificate_id, event.client_id, begin + 7 * _MINUTE, begin + 55 * _MINUTE)
+
+
+@handles(events.RevokeAtAuthority)
+def revoke_at_authority(stage: Stage, event: events.RevokeAtAuthority) -> None:
+    """Let the authority of a device's certificate publish a list that names it."""
+    stage.inventory.revoke_at_authority(_active_device(stage, event.line, event.device))
+
+
+def _active_device(stage: Stage, line: str, number: int) -> Device:
+    active = _active(stage, line)
+    if number >= len(active):
+        raise EmulatorError(f"there is no active device {number}: line {line!r} has {len(active)} then.")
+    return active[number]
 
 
 def _active(stage: Stage, line: str) -> list[Device]:

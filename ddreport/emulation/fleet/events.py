@@ -8,9 +8,48 @@ from __future__ import annotations
 
 import re
 from datetime import time  # noqa: TC003 (msgspec reads the annotations)
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Name: TypeAlias = Annotated[str, Meta(pattern="^[a-zA-Z0-9:_-]{1,100}$")]
+"""What AWS IoT allows in names of things, types and groups, with room for what the fleet puts before them."""
+
+SiteName: TypeAlias = Annotated[str, Meta(pattern="^[a-zA-Z0-9:_-]{3,100}$")]
+"""Of three characters and more, as the first three stand in the names of the site's devices."""
+
+PolicyName: TypeAlias = Annotated[str, Meta(pattern=r"^[\w+=,.@-]{1,128}$")]
+PoolName: TypeAlias = Annotated[str, Meta(pattern=r"^[\w+=,.@-]{1,48}$")]
+"""What Cognito and, with room for what comes behind it, IAM allow in names."""
+
+AuthorityName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+Day: TypeAlias = Annotated[int, Meta(ge=-20_000, le=36_500)]
+Span: TypeAlias = Annotated[int, Meta(ge=1, le=366)]
+"""Days or hours in a row."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
+Validity: TypeAlias = Annotated[int, Meta(ge=1, le=36_500)]
+Age: TypeAlias = Annotated[int, Meta(ge=0, le=20_000)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+
+CertificateStatusName: TypeAlias = Literal[
+    "ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE", "PENDING_ACTIVATION"
+]
+AuthorityStatusName: TypeAlias = Literal["ACTIVE", "INACTIVE"]
+ACTIONS = (
+    "EnableErrorLoggingAction",
+    "DeactivateDeviceCertificateAction",
+    "QuarantineThingsAction",
+    "PublishFindingAction",
+)
+"""Names of the mitigation actions that `define_actions` defines."""
+
+Namespace: TypeAlias = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+"""A service as IAM's actions begin with it."""
+
+LogLevelName: TypeAlias = Literal["DEBUG", "INFO", "ERROR", "WARN", "DISABLED"]
 
 
 def _tag(name: str) -> str:
@@ -21,20 +60,24 @@ class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Devices that were registered together.
 
     `age_days` is the span before day 1 in which their certificates were registered, and not used where an event says
-    when; `status` is that of the certificates; `authority` None means the line's.
+    when; `ages` is how they are distributed over it. `status` is that of the certificates; `authority` None means the
+    line's. `key` is that of the first certificates: sound elliptic-curve keys, or RSA keys with the structure that the
+    flawed Infineon library leaves (ROCA).
     """
 
-    devices: int
-    validity_days: int
-    age_days: tuple[int, int] = (0, 0)
-    status: str = "ACTIVE"
+    devices: Count
+    validity_days: Validity
+    age_days: tuple[Age, Age] = (0, 0)
+    ages: Literal["even", "young", "old", "middle"] = "even"
+    status: CertificateStatusName = "ACTIVE"
     authority: str | None = None
+    key: Literal["elliptic", "roca"] = "elliptic"
 
 
 class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", tag=_tag):
     """Something that happens on `day`, at the time `at`."""
 
-    day: int
+    day: Day
     at: time
 
 
@@ -42,7 +85,7 @@ class Configure(Event, frozen=True):
     """Audit is set up: all checks but some are enabled; `notify` sends results to the SNS topic."""
 
     all_checks_except: tuple[str, ...] = ()
-    thresholds: dict[str, int] = {}
+    thresholds: dict[str, Validity] = {}
     notify: bool = False
 
 
@@ -50,14 +93,14 @@ class EnableCheck(Event, frozen=True):
     """A check is enabled and taken into the daily audit, with a threshold where it has one."""
 
     check: str
-    threshold_days: int | None = None
+    threshold_days: Validity | None = None
 
 
 class SetThreshold(Event, frozen=True):
     """The threshold of an enabled check changes."""
 
     check: str
-    days: int
+    days: Validity
 
 
 class CreateSchedule(Event, frozen=True):
@@ -72,7 +115,7 @@ class Audit(Event, frozen=True):
     """Somebody starts an audit of `checks` (none named: of all enabled ones), and may cancel it."""
 
     checks: tuple[str, ...] = ()
-    cancel_after_seconds: int | None = None
+    cancel_after_seconds: Count | None = None
 
 
 class NarrowAuditRole(Event, frozen=True):
@@ -86,7 +129,7 @@ class RestoreAuditRole(Event, frozen=True):
 class SetLogging(Event, frozen=True):
     """The default level of AWS IoT logging is set; DISABLED switches it off."""
 
-    level: str
+    level: LogLevelName
 
 
 class PolicyVersion(Event, frozen=True):
@@ -106,15 +149,15 @@ class AuthorityStatus(Event, frozen=True):
     """A CA certificate is set ACTIVE or INACTIVE."""
 
     authority: str
-    status: str
+    status: AuthorityStatusName
 
 
 class Provision(Event, frozen=True):
     """New devices of a line arrive, spread evenly over some hours."""
 
     line: str
-    over_hours: int
-    batches: tuple[Batch, ...]
+    over_hours: Span
+    batches: Annotated[tuple[Batch, ...], Meta(min_length=1)]
 
 
 class Renew(Event, frozen=True):
@@ -124,9 +167,9 @@ class Renew(Event, frozen=True):
     """
 
     line: str
-    success_rate: float
-    expiring_within_days: int | None = None
-    older_than_days: int | None = None
+    success_rate: Share
+    expiring_within_days: Age | None = None
+    older_than_days: Age | None = None
     authority: str | None = None
 
 
@@ -137,31 +180,31 @@ class Clone(Event, frozen=True):
     """
 
     line: str
-    device: int
-    clients: tuple[str, ...]
-    days: int
+    device: Count
+    clients: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    days: Span
 
 
 class ReplaceCloned(Event, frozen=True):
     """A cloned device gets a new certificate; the copied one is REVOKED."""
 
     line: str
-    device: int
+    device: Count
 
 
 class Quarantine(Event, frozen=True):
     """A cloned device joins the quarantine group."""
 
     line: str
-    device: int
+    device: Count
 
 
 class Conflict(Event, frozen=True):
     """Two devices of a line fight for one client id, on some days in a row."""
 
     line: str
-    client_id: str
-    days: int
+    client_id: Text
+    days: Span
 
 
 class Suppress(Event, frozen=True):
@@ -170,16 +213,16 @@ class Suppress(Event, frozen=True):
     check: str
     policy: str
     description: str
-    until_day: int | None = None
+    until_day: Day | None = None
 
 
 class SuppressCertificates(Event, frozen=True):
     """Some certificates of a line that expire next are accepted until a day."""
 
     line: str
-    expiring_within_days: int
-    count: int
-    until_day: int
+    expiring_within_days: Age
+    count: Count
+    until_day: Day
     description: str
 
 
@@ -199,8 +242,44 @@ class Mitigate(Event, frozen=True):
     action: str
     reason: str | None = None
     line: str | None = None
-    findings: int = 25
-    revoked_meanwhile: int = 0
+    findings: Annotated[int, Meta(ge=1, le=25)] = 25
+    revoked_meanwhile: Count = 0
+
+
+class UseServices(Event, frozen=True):
+    """Services are used through a role alias, from now on every week."""
+
+    role_alias: str
+    services: Annotated[tuple[Namespace, ...], Meta(min_length=1)]
+
+
+class RoleAliasActions(Event, frozen=True):
+    """The role behind a role alias allows other actions."""
+
+    role_alias: str
+    actions: tuple[str, ...]
+
+
+class ConnectIdentities(Event, frozen=True):
+    """Identities of an identity pool connect to the broker, on some days in a row; guests, where the pool has them."""
+
+    pool: str
+    days: Span
+
+
+class IdentityRole(Event, frozen=True):
+    """The role of a pool's guests, or of its signed-in users, gets another document; it must have one already."""
+
+    pool: str
+    of: Literal["guests", "users"]
+    document: str
+
+
+class RevokeAtAuthority(Event, frozen=True):
+    """A device's certificate is revoked by the authority that issued it, but not in AWS IoT."""
+
+    line: str
+    device: Count
 
 
 AnyEvent: TypeAlias = (
@@ -226,4 +305,9 @@ AnyEvent: TypeAlias = (
     | SuppressCertificates
     | DefineActions
     | Mitigate
+    | UseServices
+    | RoleAliasActions
+    | ConnectIdentities
+    | IdentityRole
+    | RevokeAtAuthority
 )

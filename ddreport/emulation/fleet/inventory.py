@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from ddreport.emulation.fleet.pki import Authority, Pki
 from ddreport.emulation.fleet.policies import iot_document
+from ddreport.emulation.x509 import parse_certificate
 
 if TYPE_CHECKING:
     from ddreport.emulation.emulator import Emulator
     from ddreport.emulation.fleet.description import Calendar, FleetDescription, ProductLine
+    from ddreport.emulation.fleet.pki import KeyKind
 
 RINGS = (("canary", 0.04), ("early", 0.16), ("broad", 0.80))
 """Firmware rings and their shares: new firmware goes to a few devices first."""
@@ -37,6 +39,8 @@ class Device:
         How many certificates it has had; 0 before the first.
     registered, expires
         Creation date and end of validity of the present certificate, aware, UTC.
+    authority
+        Name of the authority that issued the present certificate.
     accepted
         Whether its certificate's faults were accepted as a risk, so that no campaign renews it.
     """
@@ -48,6 +52,7 @@ class Device:
     generation: int = 0
     registered: datetime = _NEVER
     expires: datetime = _NEVER
+    authority: str = ""
     accepted: bool = False
 
 
@@ -71,6 +76,7 @@ class Inventory:
         self._calendar = calendar
         self._pki = Pki(seed, organization=description.company.organization, country=description.company.country)
         self._authorities: dict[str, Authority] = {}
+        self._revoked: dict[str, dict[int, datetime]] = {}
         self._random = Random(f"{seed}/inventory")  # noqa: S311 (a made-up fleet, not a secret)
         self._serials: set[int] = set()
         self.devices: dict[str, list[Device]] = {line.key: [] for line in description.lines}
@@ -107,10 +113,22 @@ class Inventory:
             self._iot.create_policy(name, text)
 
     def add_authority(self, name: str) -> None:
-        """Register a CA certificate."""
+        """Register a CA certificate and publish its first revocation list, which is empty."""
         description = self._description.authority(name)
         authority = self._authority(name)
         self._iot.register_ca_certificate(authority.certificate.pem, description.status == "ACTIVE", {})
+        self._publish_revocations(name)
+
+    def revoke_at_authority(self, device: Device) -> None:
+        """Let the authority that issued a device's certificate revoke it; AWS IoT is not told."""
+        pem = self._iot.certificates[device.certificate_id].certificate_pem
+        revoked = self._revoked.setdefault(device.authority, {})
+        revoked[parse_certificate(pem).serial_number] = self._emulator.now()
+        self._publish_revocations(device.authority)
+
+    def _publish_revocations(self, authority: str) -> None:
+        revoked = self._revoked.get(authority, {})
+        self._emulator.publish_crl(self._pki.crl(self._authority(authority), revoked, made=self._emulator.now()))
 
     def set_authority_status(self, name: str, status: str) -> None:
         """Set a registered CA certificate ACTIVE or INACTIVE."""
@@ -144,7 +162,15 @@ class Inventory:
                 self._serials.add(serial)
                 return serial
 
-    def add_device(self, device: Device, *, validity_days: int, status: str, authority: str | None = None) -> None:
+    def add_device(
+        self,
+        device: Device,
+        *,
+        validity_days: int,
+        status: str,
+        authority: str | None = None,
+        key: KeyKind = "elliptic",
+    ) -> None:
         """Create a device's thing, put it into its groups and register its first certificate."""
         line = self._description.line(device.line)
         site = self._site_of(device, line)
@@ -157,18 +183,25 @@ class Inventory:
         ring = self._random.choices([name for name, _ in RINGS], [share for _, share in RINGS])[0]
         for group in (f"site-{site}", _ring_group(line, ring)):
             self._iot.add_thing_to_thing_group(group, None, device.thing, None)
-        self.give_certificate(device, validity_days=validity_days, status=status, authority=authority)
+        self.give_certificate(device, validity_days=validity_days, status=status, authority=authority, key=key)
 
     def _site_of(self, device: Device, line: ProductLine) -> str:
         code = device.thing.removeprefix(f"{line.prefix}-")[:3]
         return next((site for site in line.sites if site[:3].upper() == code), line.sites[0])
 
     def give_certificate(
-        self, device: Device, *, validity_days: int, status: str = "ACTIVE", authority: str | None = None
+        self,
+        device: Device,
+        *,
+        validity_days: int,
+        status: str = "ACTIVE",
+        authority: str | None = None,
+        key: KeyKind = "elliptic",
     ) -> None:
         """Register a new certificate for a device and attach thing and policies; an earlier one is left alone."""
         line = self._description.line(device.line)
-        issuer = self._authority(authority or line.authority)
+        device.authority = authority or line.authority
+        issuer = self._authority(device.authority)
         now = self._emulator.now()
         # A certificate is made some days before the device is switched on for the first time.
         begin = now.replace(microsecond=0) - timedelta(seconds=self._random.randrange(1800, 4 * 86_400))
@@ -180,6 +213,7 @@ class Inventory:
             unit=line.product,
             not_before=begin,
             not_after=begin + timedelta(days=validity_days),
+            key=key,
         )
         registered = self._iot.register_certificate(certificate.pem, issuer.certificate.pem, status == "ACTIVE", status)
         device.certificate_id = registered.certificate_id

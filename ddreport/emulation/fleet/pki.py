@@ -8,22 +8,28 @@ with the seed can compute them. They exist for emulated fleets only, and no priv
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from ddreport.emulation.key_quality import GENERATOR, SMALL_PRIMES
 from ddreport.errors import EmulatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Order of the group of curve P-256 (SEC 2, 2.4.2); private keys lie from 1 to one below it."""
+
+KeyKind: TypeAlias = Literal["elliptic", "roca"]
 
 COMMON_NAME_MAX = 64
 """Upper bound of a common name in characters (RFC 5280, appendix A: ub-common-name)."""
@@ -107,6 +113,7 @@ class Pki:
         not_before: datetime,
         not_after: datetime,
         unit: str | None = None,
+        key: KeyKind = "elliptic",
     ) -> Certificate:
         """Issue a device certificate with a key of its own.
 
@@ -120,22 +127,50 @@ class Pki:
             Subject members `CN` (1 to 64 characters, any of Unicode) and `OU`.
         not_before, not_after
             Validity, aware datetimes in UTC. It may outlast the authority's own, as it does in neglected fleets.
+        key
+            `roca` takes an RSA key of 2048 bits with the structure of the flawed Infineon library. Nobody has its
+            private half: the factors have that structure too, but are not searched for primes.
 
         Raises
         ------
         EmulatorError
             The common name is too long or empty, or the validity is reversed.
         """
-        key = self._key("device", label)
+        public_key = self._roca_key(label) if key == "roca" else self._key("device", label).public_key()
         subject = self._subject(common_name, unit)
         builder = (
             _builder(subject, authority.subject, self._serial("device", label), not_before, not_after)
-            .public_key(key.public_key())
+            .public_key(public_key)
             .add_extension(_END_ENTITY, critical=True)
             .add_extension(_DEVICE_USAGE, critical=True)
             .add_extension(authority.key_identifier, critical=False)
         )
         return _sign(builder, authority.key, not_before, not_after)
+
+    def crl(self, authority: Authority, revoked: Mapping[int, datetime], *, made: datetime) -> str:
+        """Return an authority's revocation list, PEM: serial numbers with their times, valid as long as its issuer."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(authority.subject)
+            .last_update(made)
+            .next_update(max(authority.certificate.not_after, made + timedelta(days=7)))
+            .add_extension(authority.key_identifier, critical=False)
+        )
+        for serial, since in revoked.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
+            builder = builder.add_revoked_certificate(entry)
+        signed = builder.sign(authority.key, hashes.SHA256(), ecdsa_deterministic=True)
+        return signed.public_bytes(Encoding.PEM).decode("ascii")
+
+    def _roca_key(self, label: str) -> rsa.RSAPublicKey:
+        product = math.prod(SMALL_PRIMES)
+        factors = []
+        for half in "pq":
+            number = int.from_bytes(hashlib.shake_256(self._text("roca", half, label)).digest(128))
+            base = (number | (0b11 << 1022)) // product * product
+            factor = base + pow(GENERATOR, number, product)
+            factors.append(factor if factor % 2 else factor - product)
+        return rsa.RSAPublicNumbers(65_537, math.prod(factors)).public_key()
 
     def _key(self, kind: str, label: str) -> ec.EllipticCurvePrivateKey:
         # 384 bits reduced modulo a 256-bit order: every key is possible and the bias is far below anything visible.

@@ -21,7 +21,9 @@ def iot_document(statements: list[dict[str, Any]], *, region: str, account: str)
     def filled(value: Any) -> Any:
         if isinstance(value, list):
             return [filled(item) for item in value]
-        return prefix + value.removeprefix(SHORT_ARN) if value.startswith(SHORT_ARN) else value
+        if isinstance(value, str) and value.startswith(SHORT_ARN):
+            return prefix + value.removeprefix(SHORT_ARN)
+        return value
 
     body = [{key: filled(value) if key == "Resource" else value for key, value in s.items()} for s in statements]
     return json.dumps({"Version": _VERSION, "Statement": body})
@@ -30,6 +32,20 @@ def iot_document(statements: list[dict[str, Any]], *, region: str, account: str)
 def iam_document(actions: Iterable[str], *, resource: str = "*") -> str:
     """Return an IAM policy document as JSON text that allows `actions`."""
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return json.dumps({"Version": _VERSION, "Statement": [statement]})
+
+
+def identity_trust(pool_id: str, kind: str) -> str:
+    """Return the trust policy of a role of a Cognito identity pool; `kind` is authenticated or unauthenticated."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {"cognito-identity.amazonaws.com:aud": pool_id},
+            "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": kind},
+        },
+    }
     return json.dumps({"Version": _VERSION, "Statement": [statement]})
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from contextlib import contextmanager
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from moto.core.exceptions import ServiceException
 from moto.iam.models import iam_backends
+from werkzeug.exceptions import HTTPException
 
 from ddreport.emulation.fleet.inventory import Inventory
+from ddreport.emulation.service_errors import ServiceError
+from ddreport.errors import DDReportError, EmulatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
 
     from moto.iam.models import IAMBackend
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
     from ddreport.emulation.fleet.inventory import Device
 
 _Event = TypeVar("_Event", bound="Event")
+
+# What the emulator, the audit, moto (two families) and cryptography refuse with.
+_REFUSALS = (DDReportError, ServiceError, ServiceException, HTTPException, ValueError, OverflowError)
 
 _handlers: dict[type[Event], Callable[[Stage, Any], None]] = {}
 
@@ -41,6 +49,15 @@ def handles(event_type: type[_Event]) -> Callable[[Callable[[Stage, _Event], Non
 def is_handled(event_type: type[Event]) -> bool:
     """Whether something is registered for events of this type."""
     return event_type in _handlers
+
+
+def _said(refusal: Exception) -> str:
+    """Return what a refusal says, with the service's code where it has one."""
+    if isinstance(refusal, DDReportError):
+        return str(refusal)
+    text = str(getattr(refusal, "message", None) or refusal or type(refusal).__name__)
+    code = getattr(refusal, "error_type", None) or getattr(refusal, "code", None)
+    return f"{code}: {text}" if isinstance(code, str) else text
 
 
 class Stage:
@@ -63,6 +80,8 @@ class Stage:
         Names of the enabled checks.
     cloned
         Devices whose certificate was copied, by product line and number of the event.
+    pools
+        Ids of the identity pools by name.
     """
 
     def __init__(self, emulator: Emulator, description: FleetDescription, calendar: Calendar, seed: int) -> None:
@@ -72,14 +91,29 @@ class Stage:
         self.inventory = Inventory(emulator, description, calendar, seed)
         self.enabled: list[str] = []
         self.cloned: dict[tuple[str, int], Device] = {}
+        self.pools: dict[str, str] = {}
         self._seed = seed
-        self._steps: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._steps: list[tuple[datetime, int, str, Callable[[], object]]] = []
+        self._place = ""
         # Steps of one moment keep the order in which they were planned.
         self._order = count()
 
     def at(self, moment: datetime, step: Callable[[], object]) -> None:
-        """Plan `step` for `moment`."""
-        heapq.heappush(self._steps, (moment, next(self._order), step))
+        """Plan `step` for `moment`, at the present place."""
+        heapq.heappush(self._steps, (moment, next(self._order), self._place, step))
+
+    @contextmanager
+    def place(self, place: str) -> Iterator[None]:
+        """Say where in the description the steps come from that are planned inside of the `with` block.
+
+        What a step plans belongs to the same place. Whatever such a step is refused becomes an `EmulatorError` that
+        names the place.
+        """
+        before, self._place = self._place, place
+        try:
+            yield
+        finally:
+            self._place = before
 
     def add_event(self, event: Event) -> None:
         """Plan an event for its day and time."""
@@ -93,9 +127,15 @@ class Stage:
     def play(self, until: datetime) -> None:
         """Carry out all steps up to `until`, also those that are planned on the way, and stop there."""
         while self._steps and self._steps[0][0] <= until:
-            moment, _, step = heapq.heappop(self._steps)
+            moment, _, place, step = heapq.heappop(self._steps)
             self.emulator.advance_to(moment)
-            step()
+            with self.place(place):
+                try:
+                    step()
+                except _REFUSALS as exc:
+                    raise EmulatorError(
+                        f"{self.description.source}: {place or 'a step'}, at {moment:%Y-%m-%d %H:%M} UTC: {_said(exc)}"
+                    ) from exc
         self.emulator.advance_to(until)
 
     def random(self, *about: object) -> Random:

@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING
 
 from ddreport.catalogue import checks as catalogue
 from ddreport.emulation import roles
-from ddreport.emulation.checks import NotEvaluatedError, StateView, Window, evaluate, required_permissions
+from ddreport.emulation.checks import (
+    StateView,
+    Window,
+    evaluate,
+    required_permissions,
+    resource_of,
+)
 from ddreport.emulation.clock import utc
 from ddreport.emulation.paging import page_of
+from ddreport.emulation.revocations import Revocations
 from ddreport.emulation.service.component import Component, Params, Reply, operation, present
 from ddreport.emulation.service.retention import RETENTION, requested_span
 from ddreport.emulation.service.suppressions import identifier_key
 from ddreport.emulation.service_errors import InvalidRequestError, LimitExceededError, NotFoundError
 from ddreport.emulation.service_model import epoch
+from ddreport.emulation.service_use import AccountRoles
 from ddreport.terms import CheckErrorCode, CheckRunStatus, TaskStatus, TaskType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from ddreport.emulation.audit_backend import AuditBackend
@@ -27,12 +36,7 @@ if TYPE_CHECKING:
 MOST_RUNNING = 10
 LOOK_BACK = timedelta(days=31)
 
-# Reads that can be granted for single resources; the lists only for all.
-_RESOURCE_KINDS = {
-    "iot:DescribeCertificate": "cert",
-    "iot:DescribeCACertificate": "cacert",
-    "iot:GetPolicy": "policy",
-}
+_UNFINISHED = (CheckRunStatus.IN_PROGRESS, CheckRunStatus.WAITING_FOR_DATA_COLLECTION)
 
 _COUNTERS = {
     CheckRunStatus.IN_PROGRESS: "inProgressChecks",
@@ -56,6 +60,23 @@ class CheckRun:
     suppressed: int | None = None
     error_code: str | None = None
     message: str | None = None
+    collected: datetime | None = None
+    """When the data that the check waits for will be there; None when nothing is missing."""
+
+    @property
+    def next_step(self) -> datetime:
+        """When it goes from waiting to being evaluated, or ends."""
+        return self.collected if self.is_waiting and self.collected else self.due
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its data is not there yet."""
+        return self.status == CheckRunStatus.WAITING_FOR_DATA_COLLECTION
+
+    def fail(self, error_code: str, message: str) -> None:
+        """End it as FAILED."""
+        self.status = CheckRunStatus.FAILED
+        self.error_code, self.message = error_code, message
 
     def members(self) -> Reply:
         """Return the entry of `auditDetails`."""
@@ -118,6 +139,10 @@ class AuditTasks(Component):
         """Undo `break_check`."""
         self._broken.pop(check_name, None)
 
+    def broken_checks(self) -> dict[str, tuple[str, str]]:
+        """Return error code and message of the checks that were told to fail."""
+        return dict(self._broken)
+
     def get(self, task_id: str) -> AuditTask | None:
         """Return a task that is still kept."""
         return self._tasks.get(task_id)
@@ -132,7 +157,6 @@ class AuditTasks(Component):
         self._made += 1
         name = schedule_name or "on demand"
         about = (self.backend.account_id, self.backend.region_name, name, now.isoformat(), str(self._made))
-        share = self.world.audit_duration / len(check_names)
         task = AuditTask(
             task_id=self.world.ids.hex32("audit task", *about),
             task_type=TaskType.SCHEDULED if schedule_name else TaskType.ON_DEMAND,
@@ -140,26 +164,47 @@ class AuditTasks(Component):
             started=epoch(now),
             order=self._made,
             window=Window(previous or now - LOOK_BACK, now),
-            runs={n: CheckRun(n, utc(now + share * i)) for i, n in enumerate(check_names, start=1)},
+            runs={run.check_name: run for run in self._make_runs(check_names, now)},
             schedule_name=schedule_name,
         )
         self._tasks[task.task_id] = task
         self._running.append(task)
         return task
 
-    def next_due(self) -> datetime | None:
-        """Return when the next check of a running task ends."""
-        return min((run.due for task in self._running for run in _unfinished(task)), default=None)
+    def _make_runs(self, check_names: tuple[str, ...], now: datetime) -> list[CheckRun]:
+        share = self.world.audit_duration / len(check_names)
+        runs = []
+        for number, check_name in enumerate(check_names, start=1):
+            run = CheckRun(check_name, utc(now + share * number))
+            collected = self.backend.configuration.collected(check_name)
+            if collected is not None and collected > now:
+                run.status, run.collected = CheckRunStatus.WAITING_FOR_DATA_COLLECTION, collected
+                run.due = max(run.due, utc(collected + share))
+            runs.append(run)
+        return runs
 
-    def run_due(self, now: datetime) -> None:
-        """End the checks that are due at `now`, and the tasks with them."""
+    def check_disabled(self, check_names: Iterable[str]) -> None:
+        """Let checks that are not enabled any longer fail in the audits that are running."""
+        gone = set(check_names)
         for task in list(self._running):
             for run in _unfinished(task):
-                if run.due <= now:
+                if run.check_name in gone:
+                    run.fail(CheckErrorCode.AUDIT_CHECK_DISABLED, "The check was disabled while the audit ran.")
+            self._end_if_done(task)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next check of a running task begins or ends."""
+        return min((run.next_step for task in self._running for run in _unfinished(task)), default=None)
+
+    def run_due(self, now: datetime) -> None:
+        """Begin and end the checks that are due at `now`, and end the tasks with them."""
+        for task in list(self._running):
+            for run in _unfinished(task):
+                if run.is_waiting and run.next_step <= now:
+                    run.status = CheckRunStatus.IN_PROGRESS
+                if not run.is_waiting and run.due <= now:
                     self._end_check(task, run)
-            if not _unfinished(task):
-                failed = all(run.status == CheckRunStatus.FAILED for run in task.runs.values())
-                self._end_task(task, TaskStatus.FAILED if failed else TaskStatus.COMPLETED)
+            self._end_if_done(task)
 
     def forget_old(self, now: datetime) -> None:
         """Drop the tasks and findings that AWS would not keep any longer."""
@@ -174,6 +219,11 @@ class AuditTasks(Component):
                 del self._tasks[task.task_id]
             self.backend.findings.forget(old)
 
+    def _end_if_done(self, task: AuditTask) -> None:
+        if not _unfinished(task):
+            failed = all(run.status == CheckRunStatus.FAILED for run in task.runs.values())
+            self._end_task(task, TaskStatus.FAILED if failed else TaskStatus.COMPLETED)
+
     def _end_task(self, task: AuditTask, status: TaskStatus) -> None:
         task.status = status
         self._running.remove(task)
@@ -182,26 +232,19 @@ class AuditTasks(Component):
     def _end_check(self, task: AuditTask, run: CheckRun) -> None:
         problem = self._reason_to_fail(run.check_name)
         if problem is None:
-            try:
-                self._evaluate(task, run)
-            except NotEvaluatedError:
-                problem = ("NOT_EMULATED", f"The emulator does not evaluate {run.check_name} yet.")
-        if problem is not None:
-            run.status = CheckRunStatus.FAILED
-            run.error_code, run.message = problem
+            self._evaluate(task, run)
+        else:
+            run.fail(*problem)
 
     def _reason_to_fail(self, check_name: str) -> tuple[str, str] | None:
         configuration = self.backend.configuration
         if check_name in self._broken:
             return self._broken[check_name]
-        if not configuration.is_enabled(check_name):
-            return CheckErrorCode.AUDIT_CHECK_DISABLED, "The check was disabled while the audit ran."
         role = roles.assume(configuration.role_arn, self.backend.account_id, source_arn=self.backend.arn_start)
         if role is None:
             return CheckErrorCode.INSUFFICIENT_PERMISSIONS, "The audit role does not exist or cannot be assumed."
         for action in required_permissions(check_name):
-            kind = _RESOURCE_KINDS.get(action)
-            if not role.allows(action, self.backend.arn_of(kind, "*") if kind else "*"):
+            if not role.allows(action, resource_of(action, self.backend.arn_start)):
                 return CheckErrorCode.INSUFFICIENT_PERMISSIONS, f"The audit role is not allowed to perform {action}."
         return None
 
@@ -224,6 +267,7 @@ class AuditTasks(Component):
     def _view(self, task: AuditTask, check_name: str, now: datetime) -> StateView:
         backend = self.backend
         iot = backend.iot
+        erased = backend.configuration.erased(check_name)
         return StateView(
             as_of=now,
             account=backend.account_id,
@@ -233,7 +277,12 @@ class AuditTasks(Component):
             certificates=iot.certificates.values(),
             ca_certificates=iot.ca_certificates.values(),
             policies=iot.policies.values(),
-            connections=backend.connections,
+            role_aliases=iot.role_aliases.values(),
+            identity_pools=backend.connected_pools(max(now - LOOK_BACK, erased or now - LOOK_BACK), now),
+            iam=AccountRoles(backend.account_id),
+            weak_keys=backend.weak_keys,
+            revocations=Revocations(backend.revocations, iot.ca_certificates.values(), now),
+            connections=backend.connections.since(erased),
             v1_logging=backend.logging.v1,
             v2_logging=backend.logging.v2,
             thresholds=backend.configuration.thresholds(check_name),
@@ -288,4 +337,4 @@ class AuditTasks(Component):
 
 
 def _unfinished(task: AuditTask) -> list[CheckRun]:
-    return [run for run in task.runs.values() if run.status == CheckRunStatus.IN_PROGRESS]
+    return [run for run in task.runs.values() if run.status in _UNFINISHED]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import checks as catalogue
+from ddreport.emulation.clock import utc
 from ddreport.emulation.service.component import Component, Params, Reply, operation, present
 from ddreport.emulation.service_errors import InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from ddreport.emulation.audit_backend import AuditBackend
 
@@ -25,10 +27,20 @@ class AuditConfiguration(Component):
         self._enabled: dict[str, bool] = dict.fromkeys(catalogue(), False)
         self._thresholds: dict[str, dict[str, str]] = {}
         self._targets: dict[str, dict[str, Any]] = {}
+        self._collected: dict[str, datetime] = {}
+        self._erased: dict[str, datetime] = {}
 
     def is_enabled(self, check_name: str) -> bool:
         """Whether a check is enabled."""
         return self._enabled.get(check_name, False)
+
+    def collected(self, check_name: str) -> datetime | None:
+        """Return when the data of an enabled check is complete, None when it always was."""
+        return self._collected.get(check_name)
+
+    def erased(self, check_name: str) -> datetime | None:
+        """Return when the data of a check was deleted last, because it was disabled; None for never."""
+        return self._erased.get(check_name)
 
     def thresholds(self, check_name: str) -> Mapping[str, str]:
         """Return the `configuration` map of a check, empty where nothing was set."""
@@ -87,7 +99,7 @@ class AuditConfiguration(Component):
         self.role_arn = role_arn
         self._targets = targets
         for name, change in changes.items():
-            self._enabled[name] = change.get("enabled", self._enabled[name])
+            self._switch(name, enabled=change.get("enabled", self._enabled[name]))
             if "configuration" in change:
                 self._thresholds[name] = dict(change["configuration"])
         return {}
@@ -103,10 +115,23 @@ class AuditConfiguration(Component):
         elif schedules.names():
             raise InvalidRequestError("Scheduled audits exist; delete them first or set deleteScheduledAudits.")
         self.role_arn = None
-        self._enabled = dict.fromkeys(catalogue(), False)
         self._thresholds = {}
         self._targets = {}
+        for name in self._enabled:
+            self._switch(name, enabled=False)
         return {}
+
+    def _switch(self, check_name: str, *, enabled: bool) -> None:
+        """Enable a check, which begins to collect its data, or disable it, which deletes what was collected."""
+        if enabled == self._enabled[check_name]:
+            return
+        self._enabled[check_name] = enabled
+        if enabled:
+            self._collected[check_name] = utc(self.now() + self.world.data_collection)
+        else:
+            self._collected.pop(check_name, None)
+            self._erased[check_name] = self.now()
+            self.backend.audit_tasks.check_disabled([check_name])
 
     def _check_role(self, role_arn: str) -> None:
         parts = role_arn.split(":")

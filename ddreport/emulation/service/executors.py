@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
 from moto.iot.exceptions import IoTClientError
-from moto.sns.models import sns_backends
 
 from ddreport.emulation import roles
+from ddreport.emulation.notifications import PublishError, finding_message, publish
 from ddreport.terms import MitigationActionType
 
 if TYPE_CHECKING:
@@ -147,11 +147,10 @@ def _enable_iot_logging(task: _Task) -> None:
 def _publish_finding_to_sns(task: _Task) -> None:
     topic_arn = task.settings["topicArn"]
     task.require("sns:Publish", topic_arn)
-    members = task.finding.members()
-    # The message carries whole milliseconds, where the API has seconds with decimals.
-    times = {name: round(members[name] * 1000) for name in ("findingTime", "taskStartTime")}
-    sns = sns_backends[task.backend.account_id][topic_arn.split(":")[3]]
-    sns.publish(message=json.dumps(members | times), arn=topic_arn)
+    try:
+        publish(task.backend, topic_arn, finding_message(task.finding), about=task.finding.finding_id)
+    except PublishError as exc:
+        raise ExecutionError(INVALID_STATE, f"The finding could not be published: {exc}.") from exc
 
 
 _EXECUTORS: dict[str, Callable[[_Task], None]] = {

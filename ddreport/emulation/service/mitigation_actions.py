@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddreport.emulation.paging import page_of
 from ddreport.emulation.service.component import Component, Params, Reply, operation, present
+from ddreport.emulation.service.tags import with_tags
 from ddreport.emulation.service_errors import (
     AlreadyExistsError,
     InvalidRequestError,
@@ -85,7 +86,7 @@ class MitigationActions(Component):
         """Create a definition; the same one again gives the same ids."""
         name = params["actionName"]
         _check_params(params["actionParams"])
-        tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("tags", ())}
+        tags = with_tags(params)
         existing = self._actions.get(name)
         if existing is not None:
             same = (existing.params, existing.role_arn, existing.tags) == (

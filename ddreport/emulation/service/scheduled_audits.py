@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddreport.emulation.paging import page_of
 from ddreport.emulation.schedules import Recurrence
 from ddreport.emulation.service.component import Component, Params, Reply, operation, present
+from ddreport.emulation.service.tags import with_tags
 from ddreport.emulation.service_errors import (
     AlreadyExistsError,
     InvalidRequestError,
@@ -97,6 +98,7 @@ class ScheduledAudits(Component):
             raise AlreadyExistsError(f"Scheduled audit {name} already exists.", resourceId=name, resourceArn=arn)
         if len(self._schedules) >= MOST_SCHEDULES:
             raise LimitExceededError(f"The account has {MOST_SCHEDULES} scheduled audits, which is the limit.")
+        tags = with_tags(params)
         self._made += 1
         self._schedules[name] = ScheduledAudit(
             name=name,
@@ -106,7 +108,7 @@ class ScheduledAudits(Component):
             created=self.now(),
             order=self._made,
             next_run=recurrence.next_after(self.now()),
-            tags={tag["Key"]: tag.get("Value", "") for tag in params.get("tags", ())},
+            tags=tags,
         )
         return {"scheduledAuditArn": arn}
 

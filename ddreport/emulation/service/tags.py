@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
 from ddreport.emulation.service.component import Component, Params, Reply, operation
 from ddreport.emulation.service_errors import LimitExceededError, NotFoundError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MOST_TAGS = 50
+
+
+def with_tags(params: Params, tags: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return `tags` with those of a request added or replaced; 50 are the limit (`LimitExceededError`)."""
+    changed = {**tags, **{tag["Key"]: tag.get("Value", "") for tag in params.get("tags", ())}}
+    if len(changed) > MOST_TAGS:
+        raise LimitExceededError(f"A resource has at most {MOST_TAGS} tags.")
+    return changed
 
 
 class Tags(Component):
@@ -15,10 +29,7 @@ class Tags(Component):
     def tag(self, params: Params) -> Reply:
         """Add or replace tags."""
         tags = self._tags(params)
-        changed = tags | {tag["Key"]: tag.get("Value", "") for tag in params["tags"]}
-        if len(changed) > MOST_TAGS:
-            raise LimitExceededError(f"A resource has at most {MOST_TAGS} tags.")
-        tags.update(changed)
+        tags.update(with_tags(params, tags))
         return {}
 
     @operation("UntagResource")

@@ -30,7 +30,9 @@ def gaps_section(data_gaps: pd.DataFrame, notes: Sequence[str]) -> Section:
         Remarks on the data, such as a pull that had only part of it.
     """
     if data_gaps.empty and not notes:
-        return nothing(HEADING, "No gap shows: the audits of this window came in their rhythm, and each gave all its verdicts.")
+        return nothing(
+            HEADING, "No gap shows: the audits of this window came in their rhythm, and each gave all its verdicts."
+        )
     several = len(data_gaps[["account", "region"]].drop_duplicates()) > 1
     newest_first = data_gaps.sort_values("time", ascending=False, kind="stable")
     rows = []
