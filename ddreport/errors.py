@@ -78,7 +78,8 @@ class ParameterError(InputError):
     def unknown(cls, name: str, allowed: Iterable[str], *, notebook: str) -> ParameterError:
         """Make the error for a parameter that the notebook does not declare."""
         names = list(allowed)
-        return cls(f"{notebook} has no parameter {name!r}; it has: {', '.join(names)}.{did_you_mean(name, names)}")
+        has = f"it has: {', '.join(names)}." if names else "it has none."
+        return cls(f"{notebook} has no parameter {name!r}; {has}{did_you_mean(name, names)}")
 
 
 class WindowError(InputError):

@@ -2,14 +2,17 @@
 
 The parameters cell holds annotated literals, one per line, with an explaining comment:
 `lookback_days: int = 90  # days of history, UTC`. Two readers use it: whoever starts a notebook
-(`declared_parameters`, `check_parameters`) and the notebook itself (`refuse_unknown_parameters`), because plain
-papermill only warns when it is given a parameter that the notebook does not have, and then runs without it.
+(`declared_parameters`, `parse_value`, `check_parameters`) and the notebook itself (`refuse_unknown_parameters`),
+because plain papermill only warns when it is given a parameter that the notebook does not have, and then runs
+without it.
 """
 
 from __future__ import annotations
 
 import ast
 import io
+import json
+import math
 import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +42,15 @@ _IN_WORDS = {
     "list": "a list",
     "dict": "a table of names and values",
     "None": "None",
+}
+
+_SCALARS = ("int", "float", "bool")
+_HOW_TO_WRITE = {
+    "int": "7",
+    "float": "0.5",
+    "bool": "true or false",
+    "list": 'A,B or ["A", "B"]',
+    "dict": '{"name": "value"}',
 }
 
 
@@ -145,6 +157,67 @@ def _comments(source: str) -> dict[int, str]:
     except (tokenize.TokenError, SyntaxError):
         return {}
     return {t.start[0]: t.string.lstrip("# ").rstrip() for t in tokens if t.type == tokenize.COMMENT}
+
+
+def parse_value(text: str, parameter: Parameter) -> Any:
+    """Read a parameter that was typed as text, such as on a command line, by its declared type.
+
+    Parameters
+    ----------
+    text
+        As typed. For `str` it stays as it is, `2026` and `null` included. A list is JSON or texts with commas
+        between them; empty means an empty list. Whole numbers, numbers, `true`, `false` and tables are JSON. Where
+        None is allowed and `str` is not, `null` and `None` mean it. Of a type that is not known here, what reads as
+        JSON is JSON, and anything else is text.
+    parameter
+        What the notebook declares.
+
+    Raises
+    ------
+    ParameterError
+        The text does not fit the type; says what would.
+    """
+    wanted = [part.strip() for part in parameter.annotation.split("|")]
+    if "str" in wanted and not any(_base(part) in {"list", "dict"} for part in wanted):
+        value: Any = text
+    else:
+        value = _read_as(wanted, text)
+    refusal = parameter.refusal(value)
+    if refusal is None:
+        return value
+    how = next((_HOW_TO_WRITE[_base(part)] for part in wanted if _base(part) in _HOW_TO_WRITE), None)
+    raise ParameterError(f"{refusal}.", hint=f"write it as {how}." if how else None)
+
+
+def _read_as(wanted: Sequence[str], text: str) -> Any:
+    bare = text.strip()
+    if "None" in wanted and bare in {"None", "null"}:
+        return None
+    lists = [part for part in wanted if _base(part) == "list"]
+    if lists and not bare.startswith(("[", "{")):
+        inner = lists[0].partition("[")[2].rstrip("] ")
+        items = [item.strip() for item in bare.split(",")]
+        return [_from_json(item) if inner in _SCALARS else item for item in items if item]
+    return _from_json(text)
+
+
+def _from_json(text: str) -> Any:
+    """Return the value, or the text itself when it is no JSON."""
+    if text.strip() in {"True", "False"}:  # as Python and our own messages write them
+        return text.strip() == "True"
+    try:
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def check_parameters(given: Mapping[str, Any], declared: Mapping[str, Parameter], *, notebook: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ddreport.errors import ParameterError
-from ddreport.parameters import check_parameters, declared_parameters, refuse_unknown_parameters
+from ddreport.parameters import Parameter, check_parameters, declared_parameters, parse_value, refuse_unknown_parameters
 
 CELL = """
 target: str = "demo"  # a target = of ddreport.toml
@@ -110,3 +110,60 @@ def test_variables_set_by_hand_are_nobodys_business() -> None:
 
 def test_outside_of_a_notebook_nothing_happens() -> None:
     refuse_unknown_parameters({})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        ("str", "2026", "2026"),
+        ("str", "true", "true"),
+        ("str", '"quoted"', '"quoted"'),
+        ("str", "", ""),
+        ("str | None", "null", "null"),
+        ("int", "7", 7),
+        ("int | None", "null", None),
+        ("int | None", "None", None),
+        ("int | None", "3", 3),
+        ("float", "0.5", 0.5),
+        ("float", "1", 1),
+        ("bool", "true", True),
+        ("bool", "False", False),
+        ("list[str]", "A, B", ["A", "B"]),
+        ("list[str]", "1,2", ["1", "2"]),
+        ("list[str]", "A", ["A"]),
+        ("list[str]", "", []),
+        ("list[str]", '["A", "B,C"]', ["A", "B,C"]),
+        ("list[int]", "1,2", [1, 2]),
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("list", "a,b", ["a", "b"]),
+        ("dict[str, int]", '{"a": 1}', {"a": 1}),
+        ("Any", "5", 5),
+        ("Any", "five", "five"),
+    ],
+)
+def test_a_typed_text_is_read_by_the_declared_type(annotation: str, text: str, value: object) -> None:
+    read = parse_value(text, Parameter("p", annotation, None))
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "words"),
+    [
+        ("int", "many", "'p' must be a whole number (int), not 'many'. Hint: write it as 7."),
+        ("int", "7.5", "must be a whole number (int), not 7.5"),
+        ("int", "true", "must be a whole number (int), not True"),
+        ("int", "", "must be a whole number (int), not ''"),
+        ("float", "NaN", "must be a number (float), not 'NaN'. Hint: write it as 0.5."),
+        ("float", "1e999", "must be a number (float), not '1e999'"),
+        ("bool", "1", "must be True or False (bool), not 1. Hint: write it as true or false."),
+        ("list[str]", "[1]", "must be a list of texts (list[str]), not [1]"),
+        ("list[str]", '["A"', """not '["A"'. Hint: write it as A,B or ["A", "B"]."""),
+        ("list[int]", "1,x", "must be a list of whole numbers (list[int]), not [1, 'x']"),
+        ("dict", "a=1", "must be a table of names and values (dict), not 'a=1'"),
+        ("dict", "[" * 100_000, "must be a table of names and values"),
+    ],
+)
+def test_a_typed_text_that_does_not_fit_is_refused_with_how_to_write_it(annotation: str, text: str, words: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        parse_value(text, Parameter("p", annotation, None))
+    assert words in str(caught.value)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ddreport.archive.layout import KINDS, RAW_FILE, Window, as_names, kind_of_table, set_folders
 from ddreport.archive.marker import create_archive, read_marker
 from ddreport.archive.pulls import read_pulls, write_pull
+from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
 from ddreport.archive.sets import StoredSet, check_time, damaged, read_set
 from ddreport.archive.writing import Writer
 from ddreport.errors import InputError
 from ddreport.schemas import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -40,6 +41,7 @@ class Archive:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).expanduser()
         self._read: dict[Path, StoredSet] = {}  # sets never change, so what was read stays true
+        self._check = FileCheck()
         self._views: tuple[list[str], Views] | None = None
         self._writer = Writer(self.path)
 
@@ -130,7 +132,7 @@ class Archive:
     # Finding
 
     def pulls(self) -> list[dict[str, Any]]:
-        """Return the diary of pulls, oldest first: the facts given to `record_pull` (`ArchiveCorruptError`)."""
+        """Return the diary of pulls, oldest first: the facts given to `record_pull` (`ArchiveError`)."""
         read_marker(self.path)
         return read_pulls(self.path)
 
@@ -145,6 +147,7 @@ class Archive:
         *,
         accounts: str | Iterable[str] | None = None,
         regions: str | Iterable[str] | None = None,
+        places: Collection[tuple[str, str]] | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         identities: str | Iterable[str] | None = None,
@@ -153,6 +156,9 @@ class Archive:
 
         Parameters
         ----------
+        places
+            Pairs of account and Region, so that two targets do not bring in a third one that has the account of the
+            first and the Region of the second.
         start, end
             The set's time lies at or after `start` and before `end`; aware datetimes.
 
@@ -172,6 +178,7 @@ class Archive:
             kind,
             accounts=as_names(accounts),
             regions=as_names(regions),
+            places=None if places is None else frozenset((account, region) for account, region in places),
             window=window,
             identities=as_names(identities),
         )
@@ -191,6 +198,7 @@ class Archive:
         kinds: Iterable[RecordKind] = tuple(KINDS),
         accounts: str | Iterable[str] | None = None,
         regions: str | Iterable[str] | None = None,
+        places: Collection[tuple[str, str]] | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> str:
@@ -202,7 +210,7 @@ class Archive:
         hashes = [
             s.sha256
             for kind in kinds
-            for s in self.sets(kind, accounts=accounts, regions=regions, start=start, end=end)
+            for s in self.sets(kind, accounts=accounts, regions=regions, places=places, start=start, end=end)
         ]
         return hashlib.sha256("".join(f"{h}\n" for h in sorted(hashes)).encode()).hexdigest()
 
@@ -214,6 +222,7 @@ class Archive:
         *,
         accounts: str | Iterable[str] | None = None,
         regions: str | Iterable[str] | None = None,
+        places: Collection[tuple[str, str]] | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         check_names: str | Iterable[str] | None = None,
@@ -225,12 +234,14 @@ class Archive:
         ----------
         table
             A name of `schemas.SCHEMAS`.
+        places
+            Pairs of account and Region.
         start, end
             The audit began (the task began, the state was observed) at or after `start` and before `end`.
         check_names
             Only for tables with a check, and for `related_resources`, by the check of their finding.
         audit_task_ids
-            Only for tables with an audit.
+            Only for tables with an audit. Without a window, audits of any age are found.
 
         Returns
         -------
@@ -242,7 +253,8 @@ class Archive:
         InputError
             An unknown table, or a filter that it has no column for.
         NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError, WindowError
-            As `sets`; `ArchiveCorruptError` names the damaged file.
+            As `sets`; `ArchiveCorruptError` names the damaged file. Each file is compared with the sha256 in its
+            `set.json` when this object first reads it, so damage never passes as data.
         """
         kind = kind_of_table(table)
         names, audits = as_names(check_names), as_names(audit_task_ids)
@@ -250,6 +262,7 @@ class Archive:
             kind,
             accounts=accounts,
             regions=regions,
+            places=places,
             start=start,
             end=end,
             identities=audits if kind == "audit" else None,
@@ -265,9 +278,7 @@ class Archive:
         return self._read_table(table, found, only)
 
     def _read_table(self, table: str, sets: Sequence[StoredSet], only: Mapping[str, frozenset[str]]) -> pd.DataFrame:
-        from ddreport.archive.reading import read_table, table_files
-
-        return read_table(table_files(table, sets), SCHEMAS[table], only=only)
+        return read_table(table_files(table, sets, self._check), SCHEMAS[table], only=only)
 
     def _related_resources_of(self, sets: Sequence[StoredSet], check_names: frozenset[str]) -> pd.DataFrame:
         key = ["account", "region", "audit_task_id", "finding_id"]
@@ -282,6 +293,7 @@ class Archive:
         as_of: datetime | None = None,
         accounts: str | Iterable[str] | None = None,
         regions: str | Iterable[str] | None = None,
+        places: Collection[tuple[str, str]] | None = None,
     ) -> pd.DataFrame:
         """Load a state table as it was at `as_of` (None: newest): per account and Region the last state until then.
 
@@ -297,7 +309,7 @@ class Archive:
         if as_of is not None:
             check_time("as_of", as_of)
         latest: dict[tuple[str, str], StoredSet] = {}
-        for stored in self.sets("state", accounts=accounts, regions=regions):
+        for stored in self.sets("state", accounts=accounts, regions=regions, places=places):
             if as_of is None or stored.time <= as_of:
                 latest[stored.account, stored.region] = stored
         return self._read_table(table, list(latest.values()), {})
@@ -311,13 +323,12 @@ class Archive:
             The file is missing or damaged.
         """
         from ddreport.archive.encoding import from_raw_lines
-        from ddreport.archive.reading import check_size
 
         path = stored.folder / RAW_FILE
-        check_size(path, stored.files[RAW_FILE].size)
+        self._check(path, stored.files[RAW_FILE])
         data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != stored.files[RAW_FILE].sha256:
-            raise damaged(path, "is not what was written: its sha256 differs from the one in set.json")
+        if hashlib.sha256(data).hexdigest() != stored.files[RAW_FILE].sha256:  # changed since it was last checked
+            raise damaged(path, CHANGED)
         yield from from_raw_lines(data)
 
     # SQL
@@ -340,7 +351,7 @@ class Archive:
         InputError
             The SQL is wrong.
         NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
-            As `sets`.
+            As `sets`; all files are compared with their sha256 when this object first uses them.
         """
         return self._current_views().query(sql, parameters)
 
@@ -363,5 +374,5 @@ class Archive:
         sets = {kind: self.sets(kind) for kind in KINDS}
         present = [s.sha256 for found in sets.values() for s in found]
         if self._views is None or self._views[0] != present:
-            self._views = (present, Views(sets))
+            self._views = (present, Views(sets, self._check))
         return self._views[1]

@@ -132,19 +132,23 @@ def set_folders(
     *,
     accounts: Collection[str] | None = None,
     regions: Collection[str] | None = None,
+    places: Collection[tuple[str, str]] | None = None,
     window: Window | None = None,
     identities: Collection[str] | None = None,
 ) -> Iterator[tuple[Path, str]]:
     """Yield folder and identity of each set of `kind`; only by listing folders, in the order of their names.
 
-    The window is coarse here: months that it does not touch are skipped.
+    The window is coarse here: months that it does not touch are skipped. `places` are pairs of account and Region.
     """
     layout = KINDS[kind]
+    among = None if places is None else {account for account, _ in places}
     for account, account_folder in _parts(root / layout.folder, "account"):
-        if accounts is not None and account not in accounts:
+        if (accounts is not None and account not in accounts) or (among is not None and account not in among):
             continue
         for region, region_folder in _parts(account_folder, "region"):
             if regions is not None and region not in regions:
+                continue
+            if places is not None and (account, region) not in places:
                 continue
             for month, month_folder in _parts(region_folder, "month"):
                 if window is not None and not window.touches(month):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def read_marker(root: Path) -> Marker:
     except (FileNotFoundError, NotADirectoryError):
         raise _no_marker(root) from None
     except OSError as exc:
-        raise ArchiveError(f"{path} cannot be read: {exc.strerror}.", hint="check its permissions.") from exc
+        raise _unreadable(path, exc) from exc
     return _parse(data, path)
 
 
@@ -62,11 +63,12 @@ def create_archive(root: Path) -> None:
     ArchiveWriteError
         It cannot be written.
     """
-    if (root / MARKER).exists():
-        return
-    if root.exists() and not root.is_dir():
-        raise _no_marker(root)
+    # Looking may be refused too: a name that is too long, a folder above that may not be entered.
     with told_as_write_error(root, "a new archive"):
+        if (root / MARKER).exists():
+            return
+        if root.exists() and not root.is_dir():
+            raise _no_marker(root)
         root.mkdir(parents=True, exist_ok=True)
         if _others(root):
             raise _no_marker(root)
@@ -143,7 +145,21 @@ def _others(root: Path) -> list[str]:
     return [n for n in os.listdir(root) if n != LOCK_FILE and not n.startswith(TEMPORARY)]
 
 
+def _unreadable(path: Path, exc: OSError) -> ArchiveError:
+    hint = "check its permissions, or name another folder with --archive."
+    if exc.errno == errno.ENAMETOOLONG:
+        hint = "name another folder with --archive."
+    return ArchiveError(f"{path} cannot be read: {exc.strerror or exc}.", hint=hint)
+
+
 def _no_marker(root: Path) -> NoDataError | ArchiveError:
+    try:
+        return _no_archive(root)
+    except OSError as exc:
+        return _unreadable(root, exc)
+
+
+def _no_archive(root: Path) -> NoDataError | ArchiveError:
     if root.is_dir() and _others(root):
         return ArchiveError(
             f"{root} is not an archive: it holds other files and no {MARKER}.",

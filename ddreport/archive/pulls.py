@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from ddreport.archive.staging import publish_file, staging_folder, told_as_write_error, write_file
-from ddreport.errors import ArchiveCorruptError
+from ddreport.errors import ArchiveCorruptError, ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +41,11 @@ def read_pulls(root: Path) -> list[dict[str, Any]]:
     ------
     ArchiveCorruptError
         A record is damaged.
+    ArchiveError
+        The diary or a record of it cannot be read.
     """
     records = []
-    for path in sorted((root / PULLS).glob("*.json")):
+    for path in _record_files(root / PULLS):
         try:
             record = json.loads(path.read_bytes())
             if not isinstance(record, dict):
@@ -53,5 +56,24 @@ def read_pulls(root: Path) -> list[dict[str, Any]]:
                 path=str(path),
                 hint="restore it from a backup, or move it away: the next pull writes a new one.",
             ) from exc
+        except OSError as exc:
+            raise ArchiveError(
+                f"{path} cannot be read: {exc.strerror or exc}; audits and findings are not touched by that.",
+                hint="check its permissions, or move it away if it is no file of ddreport.",
+            ) from exc
         records.append(record)
     return records
+
+
+def _record_files(folder: Path) -> list[Path]:
+    """List the records; an archive that no pull was recorded in has no such folder."""
+    try:
+        names = sorted(n for n in os.listdir(folder) if n.endswith(".json"))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        # Path.glob would take a folder that may not be listed for an empty one.
+        raise ArchiveError(
+            f"{folder} cannot be listed: {exc.strerror or exc}.", hint="check the permissions of the archive's folder."
+        ) from exc
+    return [folder / n for n in names]

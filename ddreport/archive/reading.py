@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from ddreport.archive.sets import StoredSet, damaged, unreadable
@@ -14,16 +15,58 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from ddreport.archive.sets import StoredFile
     from ddreport.schemas import Schema
 
+# Said of a file whose bytes are not those that its set.json tells of.
+CHANGED = "is not what was written: its sha256 differs from the one in set.json"
 
-def table_files(table: str, sets: Iterable[StoredSet]) -> list[Path]:
-    """Return the Parquet files of `table` that hold rows, in the order of the sets.
+
+class FileCheck:
+    """Compares files with what their `set.json` says; each is read once, and again only when it was touched.
+
+    Parquet's own checksums cover the pages and not the footer: a byte changed there can turn a whole column into
+    nulls without any error.
+    """
+
+    def __init__(self) -> None:
+        self._good: dict[Path, tuple[int, int, int]] = {}
+
+    def __call__(self, path: Path, described: StoredFile) -> None:
+        """Refuse a file that is missing, has another size or another sha256 than `described`.
+
+        Raises
+        ------
+        ArchiveCorruptError
+            It is not what was written.
+        ArchiveError
+            It cannot be read.
+        """
+        try:
+            found = path.stat()
+            if found.st_size != described.size:
+                raise damaged(path, f"has {found.st_size} bytes instead of {described.size}")
+            seen = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._good.get(path) == seen:
+                return
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except (FileNotFoundError, NotADirectoryError):
+            raise damaged(path, "is missing") from None
+        except OSError as exc:
+            raise unreadable(path, exc) from exc
+        if sha256 != described.sha256:
+            raise damaged(path, CHANGED)
+        self._good[path] = seen
+
+
+def table_files(table: str, sets: Iterable[StoredSet], check: FileCheck) -> list[Path]:
+    """Return the Parquet files of `table` that hold rows, in the order of the sets, each checked.
 
     Raises
     ------
     ArchiveCorruptError
-        A file is missing or its size is not what `set.json` says.
+        A file is missing or is not what `set.json` says.
     """
     name = f"{table}.parquet"
     files = []
@@ -32,21 +75,9 @@ def table_files(table: str, sets: Iterable[StoredSet]) -> list[Path]:
         if described is None:
             raise damaged(stored.folder / "set.json", f"tells of no {name}")
         if described.rows:
-            check_size(stored.folder / name, described.size)
+            check(stored.folder / name, described)
             files.append(stored.folder / name)
     return files
-
-
-def check_size(path: Path, size: int) -> None:
-    """Refuse a file that is missing or has another size than `set.json` says."""
-    try:
-        found = path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        raise damaged(path, "is missing") from None
-    except OSError as exc:
-        raise unreadable(path, exc) from exc
-    if found != size:
-        raise damaged(path, f"has {found} bytes instead of {size}")
 
 
 def read_table(files: Sequence[Path], schema: Schema, *, only: Mapping[str, Collection[str]]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from ddreport.archive.reading import FileCheck
     from ddreport.archive.sets import StoredSet
     from ddreport.records import RecordKind
 
@@ -34,11 +35,11 @@ _SQL_TYPES = {
 class Views:
     """One in-memory DuckDB with a view per table over a fixed list of files: a picture that does not change."""
 
-    def __init__(self, sets: Mapping[RecordKind, Sequence[StoredSet]]) -> None:
+    def __init__(self, sets: Mapping[RecordKind, Sequence[StoredSet]], check: FileCheck) -> None:
         import duckdb
 
         self._files: dict[str, list[Path]] = {
-            table: table_files(table, sets[kind]) for kind, layout in KINDS.items() for table in layout.tables
+            table: table_files(table, sets[kind], check) for kind, layout in KINDS.items() for table in layout.tables
         }
         # Nothing is fetched from the internet behind the user's back, and times are shown in UTC.
         self._connection = duckdb.connect(

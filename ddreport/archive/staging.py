@@ -163,6 +163,8 @@ def told_as_write_error(root: Path, what: str) -> Iterator[None]:
             hint = "free some space and run the same command again; what is archived already is not read again."
         elif exc.errno in _NOT_ALLOWED:
             hint = "check the folder's permissions, or name another folder with --archive."
+        elif exc.errno == errno.ENAMETOOLONG:
+            hint = "name another folder with --archive."
         raise ArchiveWriteError(f"{what} could not be written to {root}: {exc.strerror or exc}.", hint=hint) from exc
 
 

@@ -6,9 +6,14 @@ way. Whoever wants the class therefore imports `papermill` first; the other orde
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -22,8 +27,36 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with (cells done, cells in all)."""
 
-# Unix sockets need no ports, are closed to other users of the machine and spare a warning on stderr.
-_IPC = Config(KernelManager={"transport": "ipc"})
+_PATH_BYTES = 103
+"""Longest path of a Unix socket: Linux takes 107 bytes, macOS 103."""
+
+_BELOW_THE_TEMPORARY_FOLDER = "/ddreport-12345678/k-1"
+
+
+@contextlib.contextmanager
+def private_sockets() -> Iterator[Config]:
+    """Yield the configuration of a kernel whose sockets lie in a folder of its own, which is removed afterwards.
+
+    Unix sockets need no ports and spare a warning on stderr. Jupyter's default puts them into the current folder
+    under names that every run shares; in a folder that only this user can enter, runs do not meet, and the current
+    folder may be read-only.
+
+    Raises
+    ------
+    OSError
+        There is no temporary folder that can be written.
+    """
+    parent = tempfile.gettempdir()
+    if len(os.fsencode(parent + _BELOW_THE_TEMPORARY_FOLDER)) > _PATH_BYTES:
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
+    folder = Path(tempfile.mkdtemp(prefix="ddreport-", dir=parent))
+    try:
+        # The connection file holds the kernel's key, and so lies there too.
+        yield Config(
+            KernelManager={"transport": "ipc", "ip": f"{folder}/k", "connection_file": f"{folder}/connection.json"}
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class OwnPython(AsyncKernelManager):
@@ -72,14 +105,15 @@ class FastEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         on_progress
             Called with (cells done, cells in all) before the first and after each cell.
         """
-        options["config"] = _IPC
+        options.pop("config", None)
         options["kernel_manager_class"] = OwnPython
         options["shutdown_kernel"] = "immediate"
         if run_timeout is not None:
             options["timeout_func"] = _Deadline(run_timeout)
         if on_progress is not None:
             _report_progress(nb_man, on_progress)
-        return super().execute_managed_notebook(nb_man, kernel_name, **options)
+        with private_sockets() as config:
+            return super().execute_managed_notebook(nb_man, kernel_name, **options, config=config)
 
 
 class _Deadline:

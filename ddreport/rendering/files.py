@@ -11,6 +11,44 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def write_new(path: Path, text: str) -> bool:
+    """Write `text` as `write_whole` does, but only where no file is yet, whoever else writes there at the same time.
+
+    Returns
+    -------
+    bool
+        False when there is something of that name already; it is untouched.
+
+    Raises
+    ------
+    ReportError
+        The folder or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Only one of several writers makes the file; no file system has a "rename unless it exists" that all share.
+        path.open("xb").close()
+    except FileExistsError:
+        if path.parent.is_dir():
+            return False
+        raise _unwritable(path, "its folder is a file") from None
+    except OSError as exc:
+        raise _unwritable(path, exc.strerror or str(exc)) from exc
+    try:
+        write_whole(path, text)
+    except BaseException:
+        # Not written, interrupted included: an empty file is no report.
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _unwritable(path: Path, why: str) -> ReportError:
+    return ReportError(
+        f"{path} could not be written: {why}.", hint="make room or rights there, or choose another folder."
+    )
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path` through a temporary file beside it; a file that was there is replaced.
 
@@ -32,7 +70,4 @@ def write_whole(path: Path, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as exc:
-        raise ReportError(
-            f"{path} could not be written: {exc.strerror or exc}.",
-            hint="make room or rights there, or choose another folder.",
-        ) from exc
+        raise _unwritable(path, exc.strerror or str(exc)) from exc

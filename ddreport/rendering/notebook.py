@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ddreport.errors import ParameterError, ReportError, ReportExecutionError
+from ddreport.errors import ReportError, ReportExecutionError
 from ddreport.parameters import Parameter, check_parameters, declared_parameters
 from ddreport.rendering.failure import execution_error, failed_cell
 from ddreport.rendering.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 START_TIMEOUT_SECONDS = 60
 RUN_TIMEOUT_SECONDS = 900
+
+
+class Keep(Protocol):
+    """Writes the executed copy of a notebook."""
+
+    def __call__(self, text: str, *, failed: bool) -> Path:
+        """Write `text` and return where; `failed` tells whether the run stopped before its end."""
 
 
 def quicken_nbformat() -> None:
@@ -83,17 +91,42 @@ def run_notebook(
     ReportError
         The notebook cannot be read, the kernel cannot be started, or the copy cannot be written.
     """
-    notebook = _read(source)
-    declared = _parameters_of(notebook)
-    check_parameters(parameters, declared, notebook=source.name)
-    if parameters and not declared:
-        raise ParameterError(f"{source.name} takes no parameters.")  # pragma: no cover - check_parameters refuses all
 
+    def keep(text: str, *, failed: bool) -> Path:
+        write_whole(Path(destination), text)
+        return destination
+
+    return execute_notebook(
+        source, parameters, keep=keep, timeout=timeout, start_timeout=start_timeout, on_progress=on_progress
+    )
+
+
+def execute_notebook(
+    source: Path,
+    parameters: Mapping[str, Any],
+    *,
+    keep: Keep,
+    timeout: float | None = RUN_TIMEOUT_SECONDS,
+    start_timeout: float = START_TIMEOUT_SECONDS,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Any:
+    """Do what `run_notebook` does, where the name of the executed copy depends on how the run ended.
+
+    Parameters
+    ----------
+    keep
+        Called once when the run has ended; writes the executed copy.
+    source, parameters, timeout, start_timeout, on_progress
+        As for `run_notebook`, which also says what is returned and raised.
+    """
+    _need_current_folder()
+    notebook = _read(source)
+    check_parameters(parameters, _parameters_of(notebook), notebook=source.name)
     notebook = _prepared(notebook, parameters)
     stopped = _execute(notebook, source.name, timeout, start_timeout, on_progress)
     failure = failed_cell(notebook)
     _forget_the_run(notebook, parameters)
-    _write(notebook, destination)
+    destination = keep(_text_of(notebook), failed=stopped is not None or failure is not None)
     if stopped is not None:
         raise ReportExecutionError(
             stopped[0], notebook=str(destination), hint=f"the executed notebook is kept at {destination}."
@@ -102,6 +135,16 @@ def run_notebook(
         cell, name, text = failure
         raise execution_error(notebook=source.name, cell=cell, name=name, text=text, kept=destination)
     return notebook
+
+
+def _need_current_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as exc:
+        raise ReportError(
+            f"the current folder cannot be used: {exc.strerror or exc}. A kernel starts in it.",
+            hint="it was perhaps deleted; change to a folder that exists.",
+        ) from exc
 
 
 def _read(source: Path) -> Any:
@@ -145,8 +188,6 @@ def _prepared(notebook: Any, parameters: Mapping[str, Any]) -> Any:
     from ddreport.rendering.engine import FastEngine
 
     papermill_engines.register("ddreport", FastEngine)
-    # Without a handler of its own, Python would print papermill's error log lines, which we raise anyway.
-    logging.getLogger("papermill").addHandler(logging.NullHandler())
     notebook.metadata.papermill = {}
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
@@ -169,19 +210,21 @@ def _execute(
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillException
+    from zmq import ZMQError
 
     from ddreport.rendering.engine import FastEngine
 
     try:
-        FastEngine.execute_notebook(
-            notebook,
-            notebook.metadata.get("kernelspec", {}).get("name", "python3"),
-            progress_bar=False,
-            autosave_cell_every=0,
-            start_timeout=start_timeout,
-            run_timeout=timeout,
-            on_progress=on_progress,
-        )
+        with _quiet_papermill():
+            FastEngine.execute_notebook(
+                notebook,
+                notebook.metadata.get("kernelspec", {}).get("name", "python3"),
+                progress_bar=False,
+                autosave_cell_every=0,
+                start_timeout=start_timeout,
+                run_timeout=timeout,
+                on_progress=on_progress,
+            )
     except CellTimeoutError as exc:
         return f"{name} took longer than the {timeout:g} seconds it was given.", exc
     except DeadKernelError as exc:
@@ -191,9 +234,27 @@ def _execute(
             f"{name} wants the kernel {exc.name!r}, which is not installed.",
             hint="reports run with the kernel python3.",
         ) from exc
-    except (RuntimeError, OSError, PapermillException) as exc:
+    except (RuntimeError, OSError, ZMQError, PapermillException) as exc:
         raise ReportError(f"the kernel for {name} could not be started or was lost: {exc}.") from exc
     return None
+
+
+@contextlib.contextmanager
+def _quiet_papermill() -> Iterator[None]:
+    """Keep papermill's error lines out of every log while a notebook runs: what they tell is raised."""
+    logger = logging.getLogger("papermill")
+    handler = logging.NullHandler()  # without any, Python would print its warnings on stderr
+
+    def no_error(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    logger.addHandler(handler)
+    logger.addFilter(no_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(no_error)
+        logger.removeHandler(handler)
 
 
 def _forget_the_run(notebook: Any, parameters: Mapping[str, Any]) -> None:
@@ -205,8 +266,8 @@ def _forget_the_run(notebook: Any, parameters: Mapping[str, Any]) -> None:
             cell.metadata.pop("tags", None)
 
 
-def _write(notebook: Any, destination: Path) -> None:
+def _text_of(notebook: Any) -> str:
     import nbformat
 
     text = nbformat.writes(notebook, version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
-    write_whole(Path(destination), f"{text}\n")
+    return f"{text}\n"

@@ -63,6 +63,7 @@ class AuditData:
         self._sources = tuple(sources)
         self.check_names = tuple(check_names)
         self.targets = [s.target for s in sources]
+        self._places = [(s.account, s.region) for s in sources]
         self.accounts = list(dict.fromkeys(s.account for s in sources))
         self.regions = list(dict.fromkeys(s.region for s in sources))
         self.emulated = any(s.emulated for s in sources)
@@ -75,8 +76,9 @@ class AuditData:
                 hint="choose another window, or bring in newer audits with `ddreport pull`.",
             )
         self.as_of: datetime = newest.to_pydatetime()
+        # The states are not in it: they are read as of the window's end and may have been seen before its start.
         self.fingerprint: str = archive.fingerprint(
-            accounts=self.accounts, regions=self.regions, start=self.start, end=self.end
+            kinds=("audit", "mitigation"), places=self._places, start=self.start, end=self.end
         )
         self.notes = self._notes()
         self._refuse_unknown_checks()
@@ -85,8 +87,7 @@ class AuditData:
         if end:
             last = parse_end(end)
         else:
-            tasks = self._archive.load("audit_tasks", accounts=self.accounts, regions=self.regions)
-            tasks = self._of_sources(tasks)
+            tasks = self._archive.load("audit_tasks", places=self._places)
             if tasks.empty:
                 raise NoDataError(
                     f"the archive has no audit of {', '.join(self.targets)} yet.",
@@ -97,20 +98,8 @@ class AuditData:
         window = Window(first, last)
         return window.start, window.end
 
-    def _of_sources(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Keep the rows of the chosen targets: account and Region must fit together."""
-        if len(self._sources) == 1:
-            return table
-        wanted = {(s.account, s.region) for s in self._sources}
-        pairs = zip(table["account"], table["region"], strict=True)
-        return table[[pair in wanted for pair in pairs]].reset_index(drop=True)
-
     def _load(self, table: str, **more: Any) -> pd.DataFrame:
-        return self._of_sources(
-            self._archive.load(
-                table, accounts=self.accounts, regions=self.regions, start=self.start, end=self.end, **more
-            )
-        )
+        return self._archive.load(table, places=self._places, start=self.start, end=self.end, **more)
 
     @cached_property
     def audit_tasks(self) -> pd.DataFrame:
@@ -144,7 +133,7 @@ class AuditData:
         return self._load("mitigation_executions")
 
     def _state(self, table: str) -> pd.DataFrame:
-        return self._of_sources(self._archive.latest_state(table, accounts=self.accounts, regions=self.regions))
+        return self._archive.latest_state(table, places=self._places, as_of=self.end)
 
     @cached_property
     def check_configurations(self) -> pd.DataFrame:
@@ -188,10 +177,10 @@ class AuditData:
 
     def findings_of(self, audit_task_id: str) -> pd.DataFrame | None:
         """Return findings of one audit of any age (`schemas.FINDINGS`); None when the archive does not have it."""
-        load = partial(self._archive.load, accounts=self.accounts, regions=self.regions, audit_task_ids=[audit_task_id])
-        if self._of_sources(load("audit_tasks")).empty:
+        load = partial(self._archive.load, places=self._places, audit_task_ids=[audit_task_id])
+        if load("audit_tasks").empty:
             return None
-        return self._of_sources(load("findings", check_names=self.check_names or None))
+        return load("findings", check_names=self.check_names or None)
 
     def _refuse_unknown_checks(self) -> None:
         if not self.check_names:

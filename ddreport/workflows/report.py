@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ddreport.errors import MissingExtraError
+from ddreport.parameters import parse_value
 from ddreport.settings import Settings
 from ddreport.targets import DEMO
 from ddreport.workflows.demo import demo_archive
@@ -28,6 +29,7 @@ def make_report(
     out_dir: Path,
     notebook: str = REPORT,
     run_time: datetime | None = None,
+    texts: Mapping[str, str] | None = None,
     timeout: int = TIMEOUT_SECONDS,
     progress: Progress,
 ) -> RenderedReport:
@@ -37,6 +39,8 @@ def make_report(
     ----------
     parameters
         By name; what is not given keeps the notebook's default.
+    texts
+        Further parameters as somebody typed them; each is read by the type that the notebook declares.
     run_time
         Goes into the file names, UTC; default: now.
     timeout
@@ -58,13 +62,18 @@ def make_report(
     except ImportError as exc:
         raise MissingExtraError.for_extra("report", what="a report", missing=str(exc.name)) from exc
     from ddreport.rendering import render_report
+    from ddreport.rendering.notebook import notebook_parameters
 
+    source = shipped_notebook(notebook)
+    declared = notebook_parameters(source)
     given = dict(parameters)
+    for name, text in (texts or {}).items():
+        given[name] = parse_value(text, declared[name]) if name in declared else text
     if given.get("target", DEMO) == DEMO and not given.get("archive"):
         # Made here and not in the notebook, so that its progress is shown here and the notebook stays the same.
         demo_archive(settings=Settings.from_env(), progress=progress)
     return render_report(
-        shipped_notebook(notebook),
+        source,
         out_dir,
         given,
         name=f"{notebook}-{str(given.get('target', DEMO)).replace(',', '+')}",

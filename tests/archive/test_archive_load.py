@@ -173,6 +173,58 @@ def test_the_fingerprint_follows_the_sets_of_the_window(filled: Archive, audit_s
     assert filled.fingerprint(kinds=["state"]) != whole
 
 
+def test_audits_of_any_age_are_found_by_their_id_without_a_window(archive: Archive, audit_set: Any) -> None:
+    for number in (-4000, -100, 0):
+        archive.append(audit_set(number, identity=f"day{number}"))
+    loaded = archive.load("audit_tasks", audit_task_ids=["day-4000", "day0"])
+    assert loaded["audit_task_id"].tolist() == ["day-4000", "day0"]
+    assert loaded["task_start_time"].tolist() == [pd.Timestamp(START - 4000 * DAY), pd.Timestamp(START)]
+
+
+@pytest.fixture
+def crossed(archive: Archive, audit_set: Any, state_set: Any) -> Archive:
+    """Make an archive with two accounts in two Regions each: 1 and 2, `eu-west-1` and `us-east-1`."""
+    for account in ("1", "2"):
+        for region in ("eu-west-1", "us-east-1"):
+            archive.append(audit_set(account=account, region=region, identity=f"{account}-{region}"))
+            archive.append_state(state_set(account=account, region=region))
+    return archive
+
+
+PLACES = [("1", "eu-west-1"), ("2", "us-east-1")]
+
+
+def _places(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return sorted(zip(table["account"], table["region"], strict=True))
+
+
+def test_places_are_exactly_these_pairs(crossed: Archive) -> None:
+    assert [(s.account, s.region) for s in crossed.sets("audit", places=PLACES)] == PLACES
+    assert _places(crossed.load("audit_tasks", places=PLACES)) == PLACES
+    assert _places(crossed.latest_state("check_configurations", places=PLACES)) == PLACES
+
+
+def test_places_and_other_filters_must_all_fit(crossed: Archive) -> None:
+    assert _places(crossed.load("audit_tasks", places=PLACES, accounts="1")) == [("1", "eu-west-1")]
+    assert _places(crossed.load("audit_tasks", places=PLACES, regions=["us-east-1"])) == [("2", "us-east-1")]
+    assert crossed.load("audit_tasks", places=PLACES, end=START).empty
+
+
+def test_no_places_are_no_sets(crossed: Archive) -> None:
+    assert crossed.sets("audit", places=[]) == []
+
+
+def test_the_fingerprint_of_places_is_not_changed_by_other_accounts(crossed: Archive, audit_set: Any) -> None:
+    before, crosswise = crossed.fingerprint(places=PLACES), {"accounts": ["1", "2"], "regions": ["eu-west-1"]}
+    by_names = crossed.fingerprint(**crosswise)
+    crossed.append(audit_set(1, account="3", region="eu-west-1", identity="third"))
+    crossed.append(audit_set(1, account="2", region="eu-west-1", identity="crosswise"))
+    assert crossed.fingerprint(places=PLACES) == before
+    assert crossed.fingerprint(**crosswise) != by_names
+    crossed.append(audit_set(1, account="1", region="eu-west-1", identity="own"))
+    assert crossed.fingerprint(places=PLACES) != before
+
+
 def test_an_open_archive_sees_what_another_writer_adds(filled: Archive, audit_set: Any) -> None:
     filled.query("FROM findings")
     Archive(filled.path).append(audit_set(3))

@@ -134,7 +134,7 @@ def test_the_report_is_one_file_with_its_notebook_and_the_same_bytes_again(
     ("more", "code", "text"),
     [
         (["-p", "titel=x"], 2, "Did you mean 'title'"),
-        (["-p", "title=[1]"], 2, "title"),
+        (["-p", "checks={}"], 2, "checks"),
         (["--start", "2026-03-01", "--end", "2026-02-01"], 2, "reversed"),
         (["--start", "2020-01-01", "--end", "2020-02-01"], 1, "has no audit of demo"),
         (["--check", "NO_SUCH_CHECK"], 2, "neither in the catalogue nor in the archive"),

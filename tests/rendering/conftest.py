@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,31 @@ def figure_output() -> Callable[..., Any]:
         return new_output("display_data", bundle, metadata={"ddreport": metadata} if metadata else {})
 
     return make
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an empty folder to be the current one."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Make an empty folder for temporary files, with a path short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="t"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def unwritable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Find a folder in which no file can be made, not even by root, whom rights do not stop."""
+    folder = tmp_path_factory.mktemp("unwritable")
+    folder.chmod(0o555)
+    try:
+        (folder / "probe").touch()
+    except PermissionError:
+        yield folder
+    else:
+        yield Path("/proc")
+    folder.chmod(0o755)

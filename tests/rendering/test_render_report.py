@@ -11,7 +11,7 @@ import pytest
 
 from ddreport.errors import ReportError, ReportExecutionError
 from ddreport.rendering import render_report
-from ddreport.rendering.files import write_whole
+from ddreport.rendering.files import write_new, write_whole
 from ddreport.rendering.report import report_name
 
 MakeNotebook = Callable[..., Path]
@@ -52,7 +52,45 @@ def test_a_report_is_a_page_and_its_executed_notebook_under_one_dated_name(
 def test_a_failing_notebook_is_kept_and_gives_no_page(make_notebook: MakeNotebook, tmp_path: Path) -> None:
     with pytest.raises(ReportExecutionError):
         render_report(make_notebook("1 / 0"), tmp_path / "reports", {}, name="tiny", run_time=AT)
-    assert [p.name for p in (tmp_path / "reports").iterdir()] == ["tiny-2026-03-02T0915Z.ipynb"]
+    assert [p.name for p in (tmp_path / "reports").iterdir()] == ["tiny-2026-03-02T0915Z-failed.ipynb"]
+
+
+@pytest.mark.kernel
+def test_a_second_report_of_the_same_minute_replaces_nothing(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    source = make_notebook("print('rows are', rows)")
+    for rows in (1, 2):
+        report = render_report(source, tmp_path / "reports", {"rows": rows}, name="tiny", run_time=AT)
+        assert f"rows are {rows}" in report.html.read_text(encoding="utf-8")
+    assert sorted(p.name for p in (tmp_path / "reports").iterdir()) == [
+        f"tiny-2026-03-02T0915Z{end}" for end in ("-2.html", "-2.ipynb", ".html", ".ipynb")
+    ]
+    assert "rows are 1" in (tmp_path / "reports" / "tiny-2026-03-02T0915Z.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.kernel
+def test_failed_runs_replace_neither_a_report_nor_each_other(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "tiny-2026-03-02T0915Z.ipynb").write_text("good", encoding="utf-8")
+    (reports / "tiny-2026-03-02T0915Z.html").write_text("good", encoding="utf-8")
+    kept = []
+    for _ in range(2):
+        with pytest.raises(ReportExecutionError) as caught:
+            render_report(make_notebook("1 / 0"), reports, {}, name="tiny", run_time=AT)
+        kept.append(Path(caught.value.notebook).name)
+    assert kept == ["tiny-2026-03-02T0915Z-failed.ipynb", "tiny-2026-03-02T0915Z-failed-2.ipynb"]
+    assert (reports / "tiny-2026-03-02T0915Z.ipynb").read_text(encoding="utf-8") == "good"
+    assert len(list(reports.iterdir())) == 4
+
+
+@pytest.mark.kernel
+def test_a_page_without_its_notebook_is_not_replaced(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    page = tmp_path / "reports" / "tiny-2026-03-02T0915Z.html"
+    page.parent.mkdir()
+    page.write_text("older", encoding="utf-8")
+    report = render_report(make_notebook("1"), page.parent, {}, name="tiny", run_time=AT)
+    assert report.html.name == "tiny-2026-03-02T0915Z-2.html"
+    assert page.read_text(encoding="utf-8") == "older"
 
 
 @pytest.mark.kernel
@@ -73,6 +111,37 @@ def test_the_time_in_a_name_is_utc() -> None:
 )
 def test_a_name_cannot_leave_its_folder(name: str, safe: str) -> None:
     assert report_name(name, AT) == f"{safe}-2026-03-02T0915Z"
+
+
+def test_a_name_of_many_targets_is_cut_and_stays_its_own() -> None:
+    targets = "+".join(f"production-account-{n:02}" for n in range(30))
+    one, two = (report_name(f"compliance_report-{targets}{end}", AT) for end in ("", "+last"))
+    assert one != two
+    assert len(one) <= 100 + len("-2026-03-02T0915Z")
+    assert one.startswith("compliance_report-production-account-00+")
+    assert one.endswith("-2026-03-02T0915Z")
+
+
+@pytest.mark.kernel
+def test_a_report_with_a_very_long_name_can_be_written(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    report = render_report(make_notebook("1"), tmp_path / "reports", {}, name="ü" * 20 + "target+" * 100, run_time=AT)
+    assert report.html.exists()
+
+
+def test_a_new_file_is_written_only_where_none_is(tmp_path: Path) -> None:
+    assert write_new(tmp_path / "x.ipynb", "first")
+    assert not write_new(tmp_path / "x.ipynb", "second")
+    assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [("x.ipynb", "first")]
+
+
+def test_a_full_disk_leaves_no_empty_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ReportError, match="No space left on device"):
+        write_new(tmp_path / "x.ipynb", "text")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_nothing_half_written_and_the_older_file_whole(
@@ -97,6 +166,8 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("", encoding="utf-8")
     with pytest.raises(ReportError, match="could not be written"):
         write_whole(tmp_path / "reports" / "x.html", "x")
+    with pytest.raises(ReportError, match="could not be written: its folder is a file"):
+        write_new(tmp_path / "reports" / "x.ipynb", "x")
 
 
 def test_a_failed_conversion_leaves_no_page(make_notebook: MakeNotebook, tmp_path: Path) -> None:

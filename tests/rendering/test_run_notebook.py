@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -93,6 +94,17 @@ def test_a_run_that_takes_too_long_is_ended_and_kept(make_notebook: MakeNotebook
 
 
 @pytest.mark.kernel
+def test_a_run_that_takes_too_long_writes_no_line_into_the_log(
+    make_notebook: MakeNotebook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_notebook("import time\nwhile True: time.sleep(0.05)")
+    with pytest.raises(ReportExecutionError, match="took longer"):
+        run_notebook(source, tmp_path / "done.ipynb", {}, timeout=0.5)
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
+    assert logging.getLogger("papermill").filters == []
+
+
+@pytest.mark.kernel
 def test_the_time_limit_counts_all_cells_together(make_notebook: MakeNotebook, tmp_path: Path) -> None:
     wait = "import time\nend = time.monotonic() + 0.9\nwhile time.monotonic() < end: time.sleep(0.01)"
     with pytest.raises(ReportExecutionError, match="took longer"):
@@ -141,13 +153,18 @@ def exists(process: int) -> bool:
 
 
 @pytest.mark.kernel
-def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_written(make_notebook: MakeNotebook, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_written(
+    make_notebook: MakeNotebook, tmp_path: Path, elsewhere: Path, temporary: Path
+) -> None:
     told = tmp_path / "kernel-pid"
     write = f"import os, pathlib\npathlib.Path({str(told)!r} + '.new').write_text(str(os.getpid()))"
     rename = f"os.replace({str(told)!r} + '.new', {str(told)!r})\nimport time\nwhile True: time.sleep(0.05)"
     source = make_notebook(f"{write}\n{rename}")
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(source), str(tmp_path / "done.ipynb")], stderr=subprocess.PIPE
+        [sys.executable, "-c", RUN, str(source), str(tmp_path / "done.ipynb")],
+        stderr=subprocess.PIPE,
+        cwd=elsewhere,
+        env={**os.environ, "TMPDIR": str(temporary)},
     )
     until = time.monotonic() + 60
     while not told.exists() and time.monotonic() < until:
@@ -160,6 +177,8 @@ def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_written(make_notebook: M
         time.sleep(0.02)
     assert not exists(kernel)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kernel-pid", "tiny.ipynb"]
+    assert list(elsewhere.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_kernel_that_is_not_installed_is_told(make_notebook: MakeNotebook, tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def register(app: typer.Typer) -> None:
             "title": title,
         }
         parameters |= {name: value for name, value in given.items() if value is not None}
-        parameters |= read_parameters(parameter or [])
+        texts = read_parameters(parameter or [])
         with out.progress() as progress:
-            made = make_report(parameters, out_dir=out_dir, timeout=timeout, progress=progress)
+            made = make_report(parameters, texts=texts, out_dir=out_dir, timeout=timeout, progress=progress)
         out.result({"html": str(made.html), "notebook": str(made.notebook)}, text=str(made.html))
 
 
@@ -80,19 +80,14 @@ def _targets(names: list[str] | None, profile: str | None, region: str | None, *
     return ",".join(dict.fromkeys(names)) if names else ad_hoc_name(profile, region)
 
 
-def read_parameters(pairs: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE pairs; a value that reads as JSON (a number, a list, true) is that, else a text."""
-    import json
-
+def read_parameters(pairs: list[str]) -> dict[str, str]:
+    """Read NAME=VALUE pairs; the notebook's own types decide later how a value is read."""
     from ddreport.errors import ParameterError
 
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise ParameterError(f"parameter {pair!r}; allowed: NAME=VALUE, such as -p title=Fleet.")
-        try:
-            parameters[name] = json.loads(value)
-        except json.JSONDecodeError:
-            parameters[name] = value
+        parameters[name] = value
     return parameters
