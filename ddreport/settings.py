@@ -59,7 +59,7 @@ class Settings:
         known = {f"DDREPORT_{f.name.upper()}": f.name for f in fields(cls)}
         found: dict[str, Any] = {}
         for variable, value in env.items():
-            if not variable.startswith("DDREPORT_") or variable in _OTHER_VARIABLES:
+            if not variable.startswith("DDREPORT_") or variable.startswith(_OTHER_VARIABLES):
                 continue
             if variable not in known:
                 raise SettingsError(
@@ -101,7 +101,8 @@ class Settings:
         ]
 
 
-_OTHER_VARIABLES = frozenset({"DDREPORT_REQUIRE_BROWSER", "DDREPORT_LOG_LEVEL"})
+_OTHER_VARIABLES = ("DDREPORT_LOG_LEVEL", "DDREPORT_REQUIRE_")
+"""Begins of variables that others read: the command line, and the tests for what must not be skipped."""
 
 
 def _parse(variable: str, name: str, value: str) -> Any:

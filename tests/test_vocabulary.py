@@ -134,7 +134,7 @@ def test_a_table_that_does_not_fit_is_refused(rows: list[dict[str, object]], tex
 
 
 def test_an_argument_beats_the_environment_which_beats_the_default() -> None:
-    environ = {"DDREPORT_ARCHIVE": "/from/env", "DDREPORT_DEMO_SEED": "11"}
+    environ = {"DDREPORT_ARCHIVE": "/from/env", "DDREPORT_DEMO_SEED": "11", "DDREPORT_REQUIRE_NODE": "1"}
     assert Settings.from_env(environ, archive=Path("/given")).archive_dir == Path("/given")
     assert Settings.from_env(environ, archive=None).archive_dir == Path("/from/env")
     assert Settings.from_env(environ).demo_seed == 11

@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 from email.utils import format_datetime
+from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,10 @@ class _Application:
             return self._moto(environ, start)  # type: ignore[no-any-return]  # untyped in moto
         except DroppedConnectionError:
             raise
+        except NotImplementedError as exc:
+            # moto's word for an operation that it lacks: no failure, and no secret either.
+            logger.warning("%s %s: %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"), exc)
+            return _not_implemented(start, str(exc), query=_is_query_protocol(environ))
         except Exception:
             # The outermost edge: whatever went wrong, the client gets AWS's form of it and the log the rest.
             logger.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
@@ -213,6 +218,23 @@ class _Application:
 
 def _gave_out(account: str, key: str) -> bool:
     return account in iam_backends and any(key in iam.access_keys for iam in iam_backends[account].values())
+
+
+def _is_query_protocol(environ: dict[str, Any]) -> bool:
+    """Whether the request is in AWS's query protocol (IAM, STS, SNS), which is answered in XML."""
+    return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
+
+
+def _not_implemented(start: Callable[..., Any], message: str, *, query: bool) -> list[bytes]:
+    if not query:
+        return _json(start, HTTPStatus.NOT_IMPLEMENTED, {"message": message}, code="NotImplementedException")
+    error = (
+        f"<Error><Type>Sender</Type><Code>NotImplementedException</Code><Message>{escape(message)}</Message></Error>"
+    )
+    body = f"<ErrorResponse>{error}<RequestId>emulated</RequestId></ErrorResponse>".encode()
+    status = HTTPStatus.NOT_IMPLEMENTED
+    start(f"{status.value} {status.phrase}", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _json(start: Callable[..., Any], status: HTTPStatus, members: dict[str, Any], *, code: str = "") -> list[bytes]:

@@ -11,7 +11,9 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ddreport.emulation import Emulator, EmulatorServer, ManualClock, RunningClock
@@ -411,3 +413,14 @@ def test_many_clients_at_once_do_no_harm(account):
         results = list(pool.map(work, range(24)))
     started = [r for r in results if r != "LimitExceededException"]
     assert len(started) == len(set(started)) == 10
+
+
+def test_an_operation_that_nobody_emulates_is_told_apart_from_a_failure():
+    once = Config(retries={"total_max_attempts": 1})
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "eu-west-1", "config": once}
+    with Emulator(ManualClock(START)) as emulator, EmulatorServer(emulator) as server:
+        iam = boto3.client("iam", endpoint_url=server.endpoint, **keys)
+        with pytest.raises(ClientError, match="has not been implemented") as caught:
+            iam.get_context_keys_for_custom_policy(PolicyInputList=["{}"])
+    assert caught.value.response["Error"]["Code"] == "NotImplementedException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
