@@ -35,10 +35,10 @@ _NOT_ACCEPTED = frozenset(
         "UnrecognizedClientException",
     }
 )
-_DENIED = frozenset(
+DENIED_CODES = frozenset(
     {"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedException", "UnauthorizedOperation"}
 )
-_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+THROTTLED_CODES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _STS_OPERATIONS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"})
 _LONGEST_TEXT = 400
 
@@ -108,9 +108,9 @@ def _of_call(exc: ClientError, *, service: str, region: str) -> AwsError:
 def _hint(operation: str, code: str) -> str:
     if operation == "sts:AssumeRole":
         return "the role's trust policy must name this caller, and external_id must be the one that it asks for."
-    if code in _DENIED:
+    if code in DENIED_CODES:
         return f"the caller needs the permission {operation}."
-    if code in _THROTTLED:
+    if code in THROTTLED_CODES:
         return "AWS's request rate is used up, by other programs of the account too; run the same command again later."
     if code == "ResourceNotFoundException":
         return "it may have been deleted, or be older than the 90 days that AWS keeps."

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ddreport.aws.errors import DENIED_CODES, THROTTLED_CODES
 from ddreport.connect import DemoMoment, connect
 from ddreport.errors import (
     ArchiveCorruptError,
@@ -267,23 +268,11 @@ def _verdict(status: TargetStatus) -> str:
     if status.new_audits_count + status.known_audits_count + status.new_mitigation_tasks_count or status.state_seen:
         return PARTIAL
     if isinstance(exc, AwsCallError):
-        return _STATUS_OF_CODE.get(exc.code, FAILED)
+        refused = NO_PERMISSION if exc.code in DENIED_CODES else FAILED
+        return THROTTLED if exc.code in THROTTLED_CODES else refused
     if isinstance(exc, CredentialsError):
         return NO_CREDENTIALS
     return UNREACHABLE if isinstance(exc, EndpointError) else FAILED
-
-
-_STATUS_OF_CODE = {
-    "AccessDeniedException": NO_PERMISSION,
-    "AccessDenied": NO_PERMISSION,
-    "ForbiddenException": NO_PERMISSION,
-    "UnauthorizedException": NO_PERMISSION,
-    "UnauthorizedOperation": NO_PERMISSION,
-    "ThrottlingException": THROTTLED,
-    "Throttling": THROTTLED,
-    "TooManyRequestsException": THROTTLED,
-    "RequestLimitExceeded": THROTTLED,
-}
 
 
 def _pull_audits(pulling: _Pulling) -> None:
