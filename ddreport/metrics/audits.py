@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ddreport.metrics.frames import AUDIT, Table, collect, scan
+from ddreport.engines import AUDIT, Table, collect, scan
 from ddreport.schemas import AUDIT_TASKS
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from ddreport.engines import AUDIT, Table, collect, scan
 from ddreport.metrics.audits import ORDER, known_audits
-from ddreport.metrics.frames import AUDIT, Table, collect, scan
 from ddreport.metrics.results import COMPLIANCE, COMPLIANCE_BY_CHECK, CheckState
 from ddreport.schemas import CHECKS
 from ddreport.terms import CheckRunStatus

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import pandas as pd
 
+from ddreport.engines import AUDIT, Table, check_as_of, collect, scan
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import FINISHED
-from ddreport.metrics.frames import AUDIT, Table, check_as_of, collect, scan
 from ddreport.metrics.results import CURRENT_CHECKS
 from ddreport.schemas import CHECKS, FINDINGS
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ddreport.engines import Table, check_as_of
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import FINISHED
 from ddreport.metrics.current import CHECK, current_checks, current_findings
-from ddreport.metrics.frames import Table, check_as_of
 from ddreport.metrics.severity import PAIR
 from ddreport.terms import CheckRunStatus, Severity, TaskStatus
 

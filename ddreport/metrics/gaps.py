@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ddreport.catalogue import describe_check
+from ddreport.engines import AUDIT, Table, check_as_of, collect, scan
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import FINISHED
-from ddreport.metrics.frames import AUDIT, Table, check_as_of, collect, scan
 from ddreport.metrics.results import DATA_GAPS, GapKind
 from ddreport.schemas import CHECKS
 from ddreport.terms import CheckErrorCode, CheckRunStatus, TaskStatus

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from ddreport.engines import Table, collect, scan
 from ddreport.errors import ParameterError
-from ddreport.metrics.frames import Table, collect, scan
 from ddreport.metrics.results import TOP_RESOURCES
 from ddreport.schemas import FINDINGS, SEVERITY, pandas_dtype
 from ddreport.terms import Severity

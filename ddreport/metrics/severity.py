@@ -6,9 +6,9 @@ import narwhals as nw
 import pandas as pd
 
 from ddreport.catalogue import describe_check
+from ddreport.engines import AUDIT, Table, collect, scan
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import compliance_by_check
-from ddreport.metrics.frames import AUDIT, Table, collect, scan
 from ddreport.metrics.results import NON_COMPLIANT_BY_SEVERITY, CheckState
 from ddreport.schemas import CHECKS, FINDINGS
 from ddreport.terms import Severity

@@ -1,4 +1,8 @@
-"""In and out of narwhals: the same reduction takes a pandas frame, a DuckDB relation or a Spark frame."""
+"""In and out of narwhals: the same reduction takes a pandas frame, a DuckDB relation or a Spark frame.
+
+Everything that differs from engine to engine stands in this module; what reduces many rows is written once, against
+narwhals, and knows no engine.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +75,33 @@ def _from_arrow(table: Any) -> pd.DataFrame:
         for name in rows.columns[rows.dtypes == "str"]:
             rows[name] = pd.Series([], dtype="str")
     return rows
+
+
+def upload(rows: pd.DataFrame, *, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Bring a small pandas table to where the rows of `like` are, so that the two can be joined there.
+
+    Parameters
+    ----------
+    rows
+        Columns of text, whole numbers (missing ones allowed) and flags.
+    like
+        A frame of the engine that is to have it.
+
+    Returns
+    -------
+    LazyFrame
+        The same rows, for joins with `like`.
+    """
+    native = like.to_native()
+    if like.implementation.is_duckdb():
+        import pyarrow as pa
+
+        # DuckDB finds the table by the name of this variable, and keeps it for as long as the relation lives.
+        uploaded = pa.Table.from_pandas(rows, preserve_index=False)  # noqa: F841 - named in the query
+        return nw.from_native(native.query("ddreport_uploaded_beside", "SELECT * FROM uploaded")).lazy()
+    if like.implementation.is_pyspark():
+        return nw.from_native(native.sparkSession.createDataFrame(rows)).lazy()
+    return nw.from_native(rows).lazy()
 
 
 def check_as_of(as_of: datetime, *, name: str = "as_of") -> datetime:
