@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-RecordKind = Literal["audit", "mitigation", "state"]
+RecordKind = Literal["audit", "mitigation", "state", "inventory"]
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class RawResponse:
 
 @dataclass(frozen=True)
 class RecordSet:
-    """Everything about one audit, one mitigation task or one observed state of an account.
+    """Everything about one audit, one mitigation task, one observed state or one inventory of an account.
 
     Attributes
     ----------
     kind
         `audit` (tables audit_tasks, checks, findings, related_resources), `mitigation` (mitigation_tasks,
-        mitigation_executions) or `state` (the five tables with `observed_time`).
+        mitigation_executions), `state` (the five tables of what is set up, with `observed_time`) or `inventory`
+        (`schemas.INVENTORY_SCHEMAS`).
     identity
-        `audit_task_id`, `mitigation_task_id`, or for a state its observed time as `20260302T091500Z`.
+        `audit_task_id`, `mitigation_task_id`, or for a state or an inventory its observed time as
+        `20260302T091500Z`.
     time
         Start of the task or time of the observation, UTC; decides the month in which it is filed.
     emulated

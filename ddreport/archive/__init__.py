@@ -6,7 +6,8 @@
         raw.jsonl.zst                               AWS's answers, byte for byte
         set.json                                    row counts, sizes, sha256 of each file; where and when it came from
     ARCHIVE/mitigations/…/mitigation_task_id=<id>/  mitigation_tasks, mitigation_executions
-    ARCHIVE/states/…/state=20260302T091500Z/        the tables with `observed_time`
+    ARCHIVE/states/…/state=20260302T091500Z/        what was set up, with `observed_time`
+    ARCHIVE/inventories/…/inventory=20260302T091500Z/   certificates, things, …, inventory_status
 
 One folder is one set: it appears whole, by one rename, or not at all, and is never changed afterwards. Folder names
 are percent-encoded outside of `A-Z a-z 0-9 . _ -`. Every file holds `account` and `region` itself, so that it stands

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddreport.archive.layout import KINDS, RAW_FILE, Window, as_names, kind_of_table, set_folders
+from ddreport.archive.layout import KINDS, OBSERVED_KINDS, RAW_FILE, Window, as_names, kind_of_table, set_folders
 from ddreport.archive.marker import create_archive, read_marker
 from ddreport.archive.pulls import read_pulls, write_pull
 from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
@@ -101,7 +101,7 @@ class Archive:
         return self._writer.append(records, pulled_time)
 
     def append_state(self, records: RecordSet, *, pulled_time: datetime | None = None) -> bool:
-        """Add one observed state, but only where it differs from the one before it in its account and Region.
+        """Add one state or inventory, but only where it differs from the one before it in its account and Region.
 
         Two states are equal when their tables are, `observed_time` apart. So a stored state holds from its time to
         that of the next one.
@@ -116,11 +116,14 @@ class Archive:
         ArchiveError, ArchiveWriteError, TableSchemaError
             As `append`.
         """
-        if records.kind != "state":
-            raise InputError(f"append_state takes a set of kind 'state', not {records.kind!r}; use append for that.")
+        if records.kind not in OBSERVED_KINDS:
+            raise InputError(
+                f"append_state takes a set of kind {' or '.join(OBSERVED_KINDS)}, not {records.kind!r}; "
+                "use append for that."
+            )
 
         def newest() -> StoredSet | None:
-            found = self.sets("state", accounts=records.account, regions=records.region)
+            found = self.sets(records.kind, accounts=records.account, regions=records.region)
             return next((s for s in reversed(found) if s.time <= records.time), None)
 
         return self._writer.append_if_new(records, pulled_time, newest=newest)
@@ -295,21 +298,23 @@ class Archive:
         regions: str | Iterable[str] | None = None,
         places: Collection[tuple[str, str]] | None = None,
     ) -> pd.DataFrame:
-        """Load a state table as it was at `as_of` (None: newest): per account and Region the last state until then.
+        """Load a table of a state or inventory as it was at `as_of` (None: newest): each place's last one until then.
 
         Raises
         ------
         InputError
-            `table` is not a state table.
+            `table` is of neither kind.
         NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError, WindowError
             As `load`.
         """
-        if kind_of_table(table) != "state":
-            raise InputError(f"table {table} is no state; the state tables are: {', '.join(KINDS['state'].tables)}.")
+        kind = kind_of_table(table)
+        if kind not in OBSERVED_KINDS:
+            tables = [name for observed in OBSERVED_KINDS for name in KINDS[observed].tables]
+            raise InputError(f"table {table} is no state; the state tables are: {', '.join(tables)}.")
         if as_of is not None:
             check_time("as_of", as_of)
         latest: dict[tuple[str, str], StoredSet] = {}
-        for stored in self.sets("state", accounts=accounts, regions=regions, places=places):
+        for stored in self.sets(kind, accounts=accounts, regions=regions, places=places):
             if as_of is None or stored.time <= as_of:
                 latest[stored.account, stored.region] = stored
         return self._read_table(table, list(latest.values()), {})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ddreport.archive.layout import KINDS
+from ddreport.archive.layout import KINDS, OBSERVED_KINDS
 from ddreport.errors import ArchiveError, TableSchemaError
 from ddreport.records import RawResponse
 from ddreport.schemas import SCHEMAS
@@ -37,7 +37,7 @@ def checked_tables(records: RecordSet) -> dict[str, pa.Table]:
             f"given: {', '.join(sorted(records.tables)) or 'none'}."
         )
     own = {"account": records.account, "region": records.region}
-    if records.kind != "state":
+    if records.kind not in OBSERVED_KINDS:
         own[layout.identity_key] = records.identity
     return {name: _checked(name, records.tables[name], own, records) for name in layout.tables}
 
@@ -75,7 +75,7 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def content_sha256(tables: dict[str, pa.Table]) -> str:
-    """Hash the values of a state's tables without `observed_time`: equal for equal states, whoever wrote them."""
+    """Hash the values of an observed set's tables without `observed_time`: equal for equal ones, whoever wrote them."""
     digest = hashlib.sha256()
     for name in sorted(tables):
         rows = tables[name].drop_columns(["observed_time"]).to_pylist()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from ddreport.errors import ArchiveError, InputError, WindowError, did_you_mean
-from ddreport.schemas import SCHEMAS
+from ddreport.schemas import INVENTORY_SCHEMAS, SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ LOCK_FILE = ".lock"
 TEMPORARY = ".tmp-"
 
 _LONGEST_NAME = 240  # bytes; file systems take 255
-_STATE_IDENTITY = re.compile(r"\d{8}T\d{6}Z")
+_TIME_IDENTITY = re.compile(r"\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ class KindLayout:
     tables: tuple[str, ...]
 
 
-_STATE_TABLES = tuple(s.name for s in SCHEMAS.values() if "observed_time" in s.column_names)
+_INVENTORY_TABLES = tuple(s.name for s in INVENTORY_SCHEMAS)
+_STATE_TABLES = tuple(
+    s.name for s in SCHEMAS.values() if "observed_time" in s.column_names and s.name not in _INVENTORY_TABLES
+)
 
 # A state's folder says `state=` and not `observed_time=`: as a partition it would replace the column of that name.
 KINDS: dict[RecordKind, KindLayout] = {
@@ -47,7 +50,11 @@ KINDS: dict[RecordKind, KindLayout] = {
         "mitigation", "mitigations", "mitigation_task_id", ("mitigation_tasks", "mitigation_executions")
     ),
     "state": KindLayout("state", "states", "state", _STATE_TABLES),
+    "inventory": KindLayout("inventory", "inventories", "inventory", _INVENTORY_TABLES),
 }
+
+OBSERVED_KINDS: tuple[RecordKind, ...] = ("state", "inventory")
+"""Kinds that are looked at again and again: named by their time, kept only where they differ from the one before."""
 
 KIND_OF_TABLE: dict[str, RecordKind] = {table: kind for kind, layout in KINDS.items() for table in layout.tables}
 
@@ -121,9 +128,9 @@ def set_folder(kind: RecordKind, *, account: str, region: str, time: datetime, i
 
 
 def check_identity(kind: RecordKind, identity: str) -> None:
-    """Refuse a state whose identity is not its time, as `20260302T091500Z`: states are found in order by it."""
-    if kind == "state" and not _STATE_IDENTITY.fullmatch(identity):
-        raise ArchiveError(f"state {identity!r} is not named by its time; allowed: such as 20260302T091500Z.")
+    """Refuse a state or inventory whose identity is not its time, as `20260302T091500Z`: it is found in order by it."""
+    if kind in OBSERVED_KINDS and not _TIME_IDENTITY.fullmatch(identity):
+        raise ArchiveError(f"{kind} {identity!r} is not named by its time; allowed: such as 20260302T091500Z.")
 
 
 def set_folders(

@@ -45,7 +45,7 @@ class StoredSet:
     ddreport_version
         Version that wrote it.
     content_sha256
-        For a state: over its tables without `observed_time`, so that equal states are found; else None.
+        For a state or an inventory: over its tables without `observed_time`, so that equal states are found; else None.
     files
         Its files by name, `set.json` apart.
     sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from ddreport.archive.layout import RAW_FILE, SET_FILE, check_identity, find_set, set_folder
+from ddreport.archive.layout import OBSERVED_KINDS, RAW_FILE, SET_FILE, check_identity, find_set, set_folder
 from ddreport.archive.marker import settle_emulated
 from ddreport.archive.sets import StoredFile, check_time, describe_set
 from ddreport.archive.staging import (
@@ -117,6 +117,6 @@ def _description(
         time=records.time,
         emulated=records.emulated,
         pulled_time=pulled_time,
-        content_sha256=content_sha256(tables) if records.kind == "state" else None,
+        content_sha256=content_sha256(tables) if records.kind in OBSERVED_KINDS else None,
         files=files,
     )

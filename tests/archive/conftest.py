@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ddreport.archive import Archive
+from ddreport.archive.layout import KINDS
 from ddreport.records import RawResponse, RecordSet
 from ddreport.schemas import SCHEMAS
 
@@ -25,6 +26,10 @@ CHECKS = ("DEVICE_CERTIFICATE_EXPIRING_CHECK", "LOGGING_DISABLED_CHECK")
 
 class AuditSet(Protocol):
     def __call__(self, number: int = 0, *, findings: int = 3, **changes: Any) -> RecordSet: ...
+
+
+class InventorySet(Protocol):
+    def __call__(self, number: int = 0, *, status: str = "ACTIVE") -> RecordSet: ...
 
 
 class StateSet(Protocol):
@@ -99,11 +104,7 @@ def _state_set(number: int = 0, *, enabled: bool = True, **changes: Any) -> Reco
     account, region = changes.get("account", ACCOUNT), changes.get("region", REGION)
     time = changes.get("time", START + timedelta(hours=number))
     row = {"account": account, "region": region, "observed_time": time, "check_name": CHECKS[0], "enabled": enabled}
-    tables = {
-        name: _table(name, [row] if name == "check_configurations" else [])
-        for name, schema in SCHEMAS.items()
-        if "observed_time" in schema.column_names
-    }
+    tables = {name: _table(name, [row] if name == "check_configurations" else []) for name in KINDS["state"].tables}
     records = RecordSet(
         kind="state",
         account=account,
@@ -117,6 +118,24 @@ def _state_set(number: int = 0, *, enabled: bool = True, **changes: Any) -> Reco
     return replace(records, **changes)
 
 
+def _inventory_set(number: int = 0, *, status: str = "ACTIVE") -> RecordSet:
+    time = START + timedelta(hours=number)
+    place = {"account": ACCOUNT, "region": REGION, "observed_time": time}
+    certificate = place | {"certificate_id": "aa", "certificate_arn": "arn:aws:iot:…:cert/aa", "status": status}
+    known = place | {"table_name": "certificates", "pulled": True, "rows_count": 1}
+    rows = {"certificates": [certificate | {"described_time": START}], "inventory_status": [known]}
+    return RecordSet(
+        kind="inventory",
+        account=ACCOUNT,
+        region=REGION,
+        identity=f"{time:%Y%m%dT%H%M%SZ}",
+        time=time,
+        emulated=True,
+        tables={name: _table(name, rows.get(name, [])) for name in KINDS["inventory"].tables},
+        raw=[],
+    )
+
+
 @pytest.fixture(name="audit_set")
 def audit_set_fixture() -> AuditSet:
     """Make the set of audit number n, one a day from 2 March 2026; every second finding is suppressed."""
@@ -127,6 +146,12 @@ def audit_set_fixture() -> AuditSet:
 def state_set_fixture() -> StateSet:
     """Make the state observed n hours after 2 March 2026 09:15 UTC."""
     return _state_set
+
+
+@pytest.fixture(name="inventory_set")
+def inventory_set_fixture() -> InventorySet:
+    """Make the inventory of n hours after 2 March 2026 09:15 UTC, with one certificate."""
+    return _inventory_set
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -241,6 +242,22 @@ def test_an_unchanged_state_is_not_stored_again(archive: Archive, state_set: Any
     assert archive.append_state(state_set(2, enabled=False)) is True
     assert archive.append_state(state_set(3)) is True
     assert len(archive.sets("state")) == 3
+
+
+def test_inventories_are_kept_apart_from_states_and_stored_when_they_change(
+    archive: Archive, state_set: Any, inventory_set: Any
+) -> None:
+    assert archive.append_state(state_set(0)) is True
+    assert archive.append_state(inventory_set(0)) is True
+    assert archive.append_state(inventory_set(1)) is False
+    assert archive.append_state(inventory_set(2, status="REVOKED")) is True
+    assert [s.identity for s in archive.sets("inventory")] == ["20260302T091500Z", "20260302T111500Z"]
+    assert len(archive.sets("state")) == 1
+
+
+def test_an_inventory_is_named_by_its_time(archive: Archive, inventory_set: Any) -> None:
+    with pytest.raises(ArchiveError, match="inventory 'latest' is not named by its time"):
+        archive.append_state(replace(inventory_set(), identity="latest"))
 
 
 def test_states_of_two_regions_are_compared_apart(archive: Archive, state_set: Any) -> None:

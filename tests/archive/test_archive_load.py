@@ -150,6 +150,15 @@ def test_latest_state_is_the_newest_until_as_of(archive: Archive, state_set: Any
     assert archive.latest_state("check_configurations", as_of=START - DAY).empty
 
 
+def test_latest_state_gives_tables_of_inventories_too(archive: Archive, inventory_set: Any) -> None:
+    archive.append_state(inventory_set(0))
+    archive.append_state(inventory_set(2, status="REVOKED"))
+    assert archive.latest_state("certificates")["status"].tolist() == ["REVOKED"]
+    assert archive.latest_state("certificates", as_of=START + timedelta(hours=1))["status"].tolist() == ["ACTIVE"]
+    assert archive.latest_state("inventory_status")["pulled"].tolist() == [True]
+    assert archive.query("SELECT count(*) AS n FROM certificates")["n"].item() == 2
+
+
 def test_the_newest_state_counts_also_when_a_table_of_it_is_empty(archive: Archive, state_set: Any) -> None:
     archive.append_state(state_set(0))
     gone = state_set(1)
