@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self, TextIO
 
@@ -69,6 +73,18 @@ class RichProgress:
         )
         self._task: Any = None
 
+    def branch(self) -> RichProgress:
+        """Return a further bar below, for work that goes on at the same time; its owner calls `end`."""
+        branch = copy.copy(self)
+        branch._task = None
+        return branch
+
+    def end(self) -> None:
+        """Take this bar away."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -80,14 +96,59 @@ class RichProgress:
     def stage(self, text: str, total: int | None = None) -> None:
         """Show a new bar in place of the one before; nothing is shown, not even for a moment, before the first."""
         self._bar.start()
-        if self._task is not None:
-            self._bar.remove_task(self._task)
+        self.end()
         self._task = self._bar.add_task(text, total=total)
 
     def advance(self, steps: int = 1) -> None:
         """Move the bar."""
         if self._task is not None:
             self._bar.advance(self._task, steps)
+
+
+class SideBySide:
+    """The progress of several pieces of work at once: one bar each where there are bars, else a line per stage.
+
+    Parameters
+    ----------
+    progress
+        Who shows it.
+    text, total
+        The work as a whole and its number of pieces: a bar of its own, where there are bars.
+    """
+
+    def __init__(self, progress: Progress, text: str, total: int) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        progress.stage(text, total)
+
+    @contextmanager
+    def branch(self) -> Iterator[Progress]:
+        """Yield where one piece of the work reports; call it in the thread that does the work."""
+        if not isinstance(self._progress, RichProgress):
+            yield _Stages(self._progress, self._lock)
+            return
+        with self._lock:
+            own = self._progress.branch()
+        try:
+            yield own
+        finally:
+            own.end()
+            self._progress.advance()
+
+
+class _Stages:
+    """Passes on the stages of one of several pieces of work; a bar for all cannot show the steps of each."""
+
+    def __init__(self, progress: Progress, lock: threading.Lock) -> None:
+        self._progress = progress
+        self._lock = lock
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        with self._lock:
+            self._progress.stage(text, total)
+
+    def advance(self, steps: int = 1) -> None:
+        pass
 
 
 def terminal_progress(*, quiet: bool = False, color: bool = True) -> NoProgress | RichProgress:

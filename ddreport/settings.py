@@ -21,6 +21,9 @@ RETENTION_DAYS = 90
 PAGE_SIZE = 250
 """Items per page asked for; the most that the audit lists allow."""
 
+PARALLEL_TARGETS = 8
+"""Targets pulled at once unless asked otherwise: each keeps a few audits in memory and uses a processor."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -1,7 +1,7 @@
 """AWS's words for states and kinds, as enums whose values are exactly what the API sends.
 
 Source: botocore's service model `iot` 2015-05-28. Values that a newer service adds travel through the tables as text;
-only `Severity` is closed, because an order needs to know all of its members.
+only `Severity` is closed, because an order needs to know all of its members. `PullStatus` is not AWS's but ours.
 """
 
 from __future__ import annotations
@@ -103,3 +103,21 @@ class ExecutionStatus(StrEnum):
     CANCELED = "CANCELED"
     SKIPPED = "SKIPPED"
     PENDING = "PENDING"
+
+
+class PullStatus(StrEnum):
+    """How the pull of one target ended."""
+
+    OK = "ok"
+    """Everything asked for was had."""
+    PARTIAL = "partial"
+    """Some calls were refused or failed; the rest is archived."""
+    NOT_ENABLED = "not enabled"
+    """Device Defender Audit was never enabled in this account and Region."""
+    NO_PERMISSION = "no permission"
+    THROTTLED = "throttled"
+    """AWS's request rate was used up, longer than it made sense to try again."""
+    UNREACHABLE = "unreachable"
+    NO_CREDENTIALS = "no credentials"
+    FAILED = "failed"
+    """Anything else; the problems say what."""

@@ -2,7 +2,12 @@
 
 Every operation has a rate of its own (requests per second, account and Region). The limiter lets no second, wherever
 it begins, hold more requests of one operation than its rate: up to that number at once, then one for each that is a
-second old. Retries count too. What AWS still refuses, because other programs use the same rates, boto3 retries.
+second old. Retries count too.
+
+Other programs use the same rates. What AWS then refuses, boto3 tries again, and here that one operation is slowed down
+a little, and soon brought up again: we find our share, and never stop using what is free. (boto3's own way, the retry
+mode `adaptive`, has one rate for all operations of a client; after a refusal in the first half second that is one
+request in two seconds.)
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ddreport.aws.answers import is_emulator
+from ddreport.aws.errors import THROTTLED_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +26,12 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 _PERIOD = 1.0
+_MARGIN = 0.01  # seconds; requests do not travel equally fast, so AWS may see them closer together than we sent them
+
+# How an operation's share of its rate follows refusals.
+_CUT = 0.8  # factor for each second that holds a refusal
+_LEAST = 0.1
+_REGAIN = 0.05  # added each second without one
 
 PUBLISHED_RATES: dict[str, int] = {
     **dict.fromkeys(
@@ -55,7 +67,7 @@ OTHER_RATE = 10
 
 
 class RateLimiter:
-    """Makes callers wait so that each operation stays within its rate; may be shared by threads.
+    """Makes callers wait so that each operation stays within its rate; may be shared by threads and clients.
 
     Parameters
     ----------
@@ -78,34 +90,86 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._granted: dict[str, deque[float]] = {}
+        self._operations: dict[str, _Operation] = {}
         self.enabled = True
+        self.was_refused = False
 
     def acquire(self, operation: str) -> None:
         """Wait until one more request of `operation` may be sent."""
         if not self.enabled:
             return
         with self._lock:
-            rate = self._rates.get(operation, self._other)
-            granted = self._granted.setdefault(operation, deque(maxlen=rate))
             now = self._clock()
-            # The request before the last `rate` ones must be a full period old. The place is taken here and waited
-            # for outside of the lock, so that other operations go on.
-            at = max(now, granted[0] + _PERIOD) if len(granted) == rate else now
-            granted.append(at)
+            # The place is taken here and waited for outside of the lock, so that other operations go on.
+            at = self._of(operation).next_place(now)
         if at > now:
             self._sleep(at - now)
 
+    def refused(self, operation: str) -> None:
+        """Slow `operation` down, since AWS refused it for its rate. An emulator that does so is held back, too."""
+        with self._lock:
+            self.enabled = self.was_refused = True
+            self._of(operation).cut(self._clock())
+
+    def _of(self, operation: str) -> _Operation:
+        if operation not in self._operations:
+            self._operations[operation] = _Operation(self._rates.get(operation, self._other))
+        return self._operations[operation]
+
     def attach(self, client: BaseClient) -> None:
         """Make every request of `client` wait for its turn, until an answer turns out to be the emulator's."""
-        service = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register(f"before-send.{service}", self._before_send, unique_id="ddreport-rates")
-        client.meta.events.register(f"before-parse.{service}", self._on_answer, unique_id="ddreport-rates-off")
+        attach_limiter(client, lambda: self)
 
-    def _before_send(self, *, event_name: str, **_: Any) -> None:
-        # Must return None: anything else would be taken for the answer.
-        self.acquire(event_name.rpartition(".")[2])
 
-    def _on_answer(self, *, response_dict: Mapping[str, Any], **_: Any) -> None:
-        if self.enabled and is_emulator(response_dict["headers"]):
-            self.enabled = False
+class _Operation:
+    """The requests of one operation."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._granted: deque[float] = deque(maxlen=rate)
+        self._share = 1.0
+        self._share_time = 0.0
+
+    def next_place(self, now: float) -> float:
+        """Take the next free place in time, `now` or later."""
+        share = self._share_at(now)
+        at = now
+        if len(self._granted) == self._rate:
+            # The request before the last `rate` ones must be a full period old.
+            at = max(at, self._granted[0] + (_PERIOD + _MARGIN) / share)
+        if share < 1.0 and self._granted:
+            # Where others take part, requests are spread out: a free second is not ours alone.
+            at = max(at, self._granted[-1] + _PERIOD / (self._rate * share))
+        self._granted.append(at)
+        return at
+
+    def cut(self, now: float) -> None:
+        """Lower the share; several refusals in a second say the same thing once."""
+        share = self._share_at(now)
+        if share == 1.0 or now - self._share_time >= _PERIOD:
+            self._share, self._share_time = max(_LEAST, share * _CUT), now
+
+    def _share_at(self, now: float) -> float:
+        return min(1.0, self._share + _REGAIN * (now - self._share_time))
+
+
+def attach_limiter(client: BaseClient, limiter: Callable[[], RateLimiter]) -> None:
+    """Make every request of `client` wait for its turn with whatever limiter is the right one at that moment."""
+
+    # botocore takes anything but None for an answer.
+    def before_send(*, event_name: str, **_: Any) -> None:
+        limiter().acquire(event_name.rpartition(".")[2])
+
+    def on_answer(*, response_dict: Mapping[str, Any], **_: Any) -> None:
+        held = limiter()
+        if held.enabled and not held.was_refused and is_emulator(response_dict["headers"]):
+            held.enabled = False
+
+    def after_answer(*, event_name: str, parsed_response: Mapping[str, Any] | None, **_: Any) -> None:
+        if parsed_response and parsed_response.get("Error", {}).get("Code") in THROTTLED_CODES:
+            limiter().refused(event_name.rpartition(".")[2])
+
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-send.{service}", before_send, unique_id="ddreport-rates")
+    client.meta.events.register(f"before-parse.{service}", on_answer, unique_id="ddreport-rates-off")
+    client.meta.events.register(f"response-received.{service}", after_answer, unique_id="ddreport-rates-refused")

@@ -7,6 +7,7 @@ numbers that AWS sent. Signing, retries, errors and paging stay boto3's.
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -73,15 +74,24 @@ def capture(client: BaseClient, *, decoders: Mapping[str, Decoder] | None = None
         Out of a call: the answer says success, but its body is not what that operation answers (a page of a
         proxy, for example), so that it could be mistaken for an empty one.
     """
-    service = client.meta.service_model.service_id.hyphenize()
-    client.meta.events.register(f"before-parameter-build.{service}", _note_request, unique_id="ddreport-request")
-    client.meta.events.register(f"before-parse.{service}", _keep_answer, unique_id="ddreport-answer")
+    prepare_capture(client)
     found = Capture(client.meta.region_name, decoders or {})
     token = _current.set(found)
     try:
         yield found
     finally:
         _current.reset(token)
+
+
+def prepare_capture(client: BaseClient) -> None:
+    """Register with `client` what `capture` needs, best before several threads use the client."""
+    service = client.meta.service_model.service_id.hyphenize()
+    with _preparing:  # botocore would take two threads at once for two hooks, and each answer would be kept twice
+        client.meta.events.register(f"before-parameter-build.{service}", _note_request, unique_id="ddreport-request")
+        client.meta.events.register(f"before-parse.{service}", _keep_answer, unique_id="ddreport-answer")
+
+
+_preparing = threading.Lock()
 
 
 def _note_request(*, params: Mapping[str, Any], **_: Any) -> None:

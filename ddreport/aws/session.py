@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from ddreport.aws.answers import is_emulator, time_of
 from ddreport.aws.errors import aws_errors, translated
-from ddreport.aws.rates import RateLimiter
+from ddreport.aws.rates import RateLimiter, attach_limiter
+from ddreport.aws.raw import prepare_capture
 from ddreport.errors import CredentialsError, EndpointError, TargetError, did_you_mean
 from ddreport.version import __version__
 
@@ -63,6 +64,10 @@ class AwsSession:
     ----------
     target, region
         What it connects to.
+    limiter
+        Holds the requests to AWS IoT to AWS's published rates; sessions of one account and Region may share one.
+    before_request
+        Called before every request, also before each further attempt; what it raises ends the call.
     """
 
     def __init__(self, session: botocore.session.Session, target: Target, *, region: str, config: Config) -> None:
@@ -71,6 +76,8 @@ class AwsSession:
         self._clients: list[BaseClient] = []
         self.target = target
         self.region = region
+        self.limiter = RateLimiter()
+        self.before_request: Callable[[], None] = lambda: None
 
     def __enter__(self) -> AwsSession:
         return self
@@ -87,7 +94,8 @@ class AwsSession:
     def iot(self) -> IoTClient:
         """The client for AWS IoT, held to AWS's published request rates."""
         client = self._client("iot", self.target.endpoint_url)
-        RateLimiter().attach(client)
+        prepare_capture(client)
+        attach_limiter(client, lambda: self.limiter)
         return cast("IoTClient", client)
 
     @cached_property
@@ -100,8 +108,13 @@ class AwsSession:
             client: BaseClient = self._session.create_client(
                 service, region_name=self.region, endpoint_url=endpoint_url, config=self._config
             )
+        client.meta.events.register_first("before-send", self._before_send, unique_id="ddreport-before-request")
         self._clients.append(client)
         return client
+
+    def _before_send(self, **_: Any) -> None:
+        # Must return None: anything else would be taken for the answer.
+        self.before_request()
 
     def identity(self) -> Identity:
         """Ask who we are (`sts:GetCallerIdentity`, which every caller may do).
@@ -135,7 +148,7 @@ def connect_session(target: Target, *, config: Config | None = None) -> AwsSessi
     target
         Account and Region; what it leaves open follows the AWS configuration.
     config
-        botocore settings that replace ours (adaptive retries with up to 8 attempts, 10 s to connect, 60 s to read).
+        botocore settings that replace ours (up to 8 attempts a call, 10 s to connect, 60 s to read).
 
     Raises
     ------
@@ -208,7 +221,9 @@ def _default_config() -> Config:
     from botocore.config import Config
 
     return Config(
-        retries={"mode": "adaptive", "total_max_attempts": 8},
+        # Not adaptive: that mode has one rate for all operations of a client, which one refusal of one operation cuts
+        # to less than what was measured so far (next to nothing in the first half second). `aws.rates` knows better.
+        retries={"mode": "standard", "total_max_attempts": 8},
         connect_timeout=10,
         read_timeout=60,
         user_agent_extra=f"ddreport/{__version__}",

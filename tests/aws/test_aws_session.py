@@ -5,6 +5,7 @@ from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
 
 from ddreport.aws import connect_session
+from ddreport.aws.rates import RateLimiter
 from ddreport.errors import AwsCallError, CredentialsError, EndpointError, TargetError
 from ddreport.targets import Target
 from ddreport.version import __version__
@@ -38,9 +39,37 @@ def test_requests_name_ddreport_and_its_version(connect, server):
     assert all(f"ddreport/{__version__}" in agent for agent in server.user_agents)
 
 
-def test_retries_are_adaptive_by_default(server):
+def test_calls_are_tried_eight_times_and_slowed_down_by_nothing_but_our_own_limiter(server):
     with connect_session(Target("t", region="eu-west-1", endpoint_url=server.endpoint)) as session:
-        assert session.iot.meta.config.retries == {"mode": "adaptive", "total_max_attempts": 8}
+        assert session.iot.meta.config.retries == {"mode": "standard", "total_max_attempts": 8}
+
+
+def test_sessions_of_one_account_can_share_a_limiter_at_any_time(connect, server):
+    first, second = connect(), connect()
+    first.iot.describe_account_audit_configuration()
+    shared = RateLimiter()
+    asked = []
+    shared.acquire = asked.append
+    first.limiter = second.limiter = shared
+    first.iot.describe_account_audit_configuration()
+    second.iot.describe_account_audit_configuration()
+    assert asked == ["DescribeAccountAuditConfiguration"] * 2
+
+
+def test_a_session_can_be_told_to_send_nothing_any_more(connect, server):
+    class EnoughError(Exception):
+        pass
+
+    def refuse():
+        raise EnoughError
+
+    session = connect()
+    session.iot.describe_account_audit_configuration()
+    session.before_request = refuse
+    for call in (session.iot.describe_account_audit_configuration, session.identity):
+        with pytest.raises(EnoughError):
+            call()
+    assert server.operations() == ["DescribeAccountAuditConfiguration"]
 
 
 def test_given_settings_replace_only_what_they_name(server):

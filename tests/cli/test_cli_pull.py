@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -268,7 +269,7 @@ def test_a_pull_stopped_midway_goes_on_where_it_was(
     command = [sys.executable, "-m", "ddreport", "pull", "--endpoint-url", aws.endpoint, "--region", "eu-west-1"]
     process = subprocess.Popen([*command, "--archive", str(place)], stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
-    while aws.operations().count("ListAuditFindings") < 5 and time.monotonic() < until:
+    while aws.operations().count("ListAuditFindings") < 15 and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
@@ -333,7 +334,8 @@ def test_a_name_that_stood_for_another_account_before_is_told(
     pull: Run, run: Run, canned: Any, place: Path, findings: Run, aws: Any
 ) -> None:
     pull()
-    other = canned.CannedAccount(account="012345678901", configuration=aws.data.configuration)
+    later = canned.NOW + timedelta(minutes=1)
+    other = canned.CannedAccount(account="012345678901", now=later, configuration=aws.data.configuration)
     other.add_audit("9" * 32, [])
     with canned.CannedServer(other) as server:
         run("pull", "--region", "eu-west-1", "--endpoint-url", server.endpoint, "--archive", place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from ddreport.cli.options import (
     chosen_targets,
 )
 from ddreport.cli.output import Output
+from ddreport.settings import PARALLEL_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from ddreport.progress import Progress
     from ddreport.settings import Settings
     from ddreport.targets import Target
+
+Parallel = Annotated[
+    int, typer.Option("--parallel", metavar="N", min=1, max=64, help="How many targets are asked at once.")
+]
 
 COLUMNS = {
     "target": "Target",
@@ -55,12 +60,14 @@ def register(app: typer.Typer) -> None:
         archive: ArchiveDir = None,
         start: Start = None,
         end: End = None,
+        parallel: Parallel = PARALLEL_TARGETS,
     ) -> None:
         """Bring audits, findings and mitigation results into the archive: only what it has not got.
 
         AWS forgets after 90 days; the archive does not. Stop it at any moment and start it again: nothing is lost,
-        nothing comes twice. Without --target it asks the account and Region of your AWS configuration. Only read
-        calls are made, within AWS's published rates. Exit code 4 when only part of the data could be had.
+        nothing comes twice. Without --target it asks the account and Region of your AWS configuration. Several targets
+        are asked side by side, each within the request rates that AWS publishes; one that fails does not spoil the
+        others. Only read calls are made. Exit code 4 when only part of the data could be had.
         """
         from ddreport.archive import Archive
         from ddreport.settings import Settings
@@ -79,7 +86,9 @@ def register(app: typer.Typer) -> None:
                 opened = _demo_home(targets, settings, progress)
             else:
                 opened = Archive.open(settings.archive_dir, create=True)
-            result = run(targets, opened, start=first, end=last, settings=settings, progress=progress)
+            result = run(
+                targets, opened, start=first, end=last, settings=settings, progress=progress, parallel=parallel
+            )
         kinds = {None: None, True: "emulated", False: "AWS"}
         rows = [s.as_dict() | {"kind": kinds[s.emulated]} for s in result.statuses]
         out.table(rows, COLUMNS, empty="No targets.")
@@ -88,6 +97,11 @@ def register(app: typer.Typer) -> None:
                 out.warn(f"{status.target}: {problem}")
             if status.emulated:
                 out.warn(f"{status.target} is emulated: these are not audits of a real account.")
+            if status.same_place_as:
+                out.note(
+                    f"{status.target} is the same account and Region as {status.same_place_as}; nothing was fetched "
+                    "twice."
+                )
             if status.status == "ok" and not status.new_audits_count + status.known_audits_count:
                 out.note(
                     f"{status.target}: no audit has ended in this window yet; start one in the console or wait for the "
