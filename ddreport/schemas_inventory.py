@@ -145,7 +145,7 @@ THINGS = Schema(
         Column("thing_arn", TEXT, "its ARN", nullable=True),
         Column("thing_type_name", TEXT, "its thing type; missing when it has none", nullable=True),
         Column("attributes", TEXT, "its attributes as canonical JSON; `{}` for none"),
-        Column("version", COUNT, "version of its record; every change adds one"),
+        Column("version", COUNT, "version of its record; every change adds one", nullable=True),
     ),
 )
 

@@ -13,6 +13,7 @@ from ddreport.tables.configuration import (
 )
 from ddreport.tables.findings import findings_table, related_resources_table
 from ddreport.tables.identity import ResourceIdentity, identify
+from ddreport.tables.inventory import inventory_table
 from ddreport.tables.mitigations import mitigation_actions_table, mitigation_executions_table, mitigation_tasks_table
 from ddreport.tables.pages import FindingTables, decode_findings_page, decode_resources_page
 from ddreport.tables.suppressions import suppressions_table
@@ -31,6 +32,7 @@ __all__ = [
     "findings_table",
     "frame_to_arrow",
     "identify",
+    "inventory_table",
     "mitigation_actions_table",
     "mitigation_executions_table",
     "mitigation_tasks_table",
