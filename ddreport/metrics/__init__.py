@@ -6,8 +6,10 @@ and returns a small pandas table whose columns stand in `ddreport.metrics.result
 
 from ddreport.metrics.compliance import compliance, compliance_by_check
 from ddreport.metrics.current import current_checks, current_findings
+from ddreport.metrics.expiry import certificate_expiry
 from ddreport.metrics.figures import KeyFigures, key_figures
 from ddreport.metrics.gaps import data_gaps
+from ddreport.metrics.membership import memberships
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
 from ddreport.metrics.severity import non_compliant_by_severity
@@ -16,12 +18,14 @@ __all__ = [
     "CheckState",
     "GapKind",
     "KeyFigures",
+    "certificate_expiry",
     "compliance",
     "compliance_by_check",
     "current_checks",
     "current_findings",
     "data_gaps",
     "key_figures",
+    "memberships",
     "non_compliant_by_severity",
     "top_resources",
 ]
