@@ -8,6 +8,9 @@
     ARCHIVE/mitigations/…/mitigation_task_id=<id>/  mitigation_tasks, mitigation_executions
     ARCHIVE/states/…/state=20260302T091500Z/        what was set up, with `observed_time`
     ARCHIVE/inventories/…/inventory=20260302T091500Z/   certificates, things, …, inventory_status
+    ARCHIVE/audits/…/month=2026-08/pack=<id>/       audits of a closed month together, after `ddreport archive compact`
+    ARCHIVE/manifests/00000001.json                 one per pull, each with the hash of the one before
+    ARCHIVE/derived/                                what can be made again from the sets; no evidence
 
 One folder is one set: it appears whole, by one rename, or not at all, and is never changed afterwards. Folder names
 are percent-encoded outside of `A-Z a-z 0-9 . _ -`. Every file holds `account` and `region` itself, so that it stands
@@ -23,6 +26,8 @@ DuckDB.
 """
 
 from ddreport.archive.archive import Archive
+from ddreport.archive.layout import SetPlace
 from ddreport.archive.sets import StoredSet
+from ddreport.archive.verification import Verification, verify
 
-__all__ = ["Archive", "StoredSet"]
+__all__ = ["Archive", "SetPlace", "StoredSet", "Verification", "verify"]

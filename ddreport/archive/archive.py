@@ -6,11 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddreport.archive.layout import KINDS, OBSERVED_KINDS, RAW_FILE, Window, as_names, kind_of_table, set_folders
+from ddreport.archive.chain import Chain, unlisted
+from ddreport.archive.finding import Finder
+from ddreport.archive.layout import KINDS, OBSERVED_KINDS, RAW_FILE, Filter, SetPlace, Window, as_names, kind_of_table
 from ddreport.archive.marker import create_archive, read_marker
-from ddreport.archive.pulls import read_pulls, write_pull
+from ddreport.archive.migrations import ensure_current
+from ddreport.archive.pulls import pull_records
 from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
-from ddreport.archive.sets import StoredSet, check_time, damaged, read_set
+from ddreport.archive.sets import StoredSet, check_time, damaged
+from ddreport.archive.staging import told_as_write_error, writer_lock
 from ddreport.archive.writing import Writer
 from ddreport.errors import InputError
 from ddreport.schemas import SCHEMAS
@@ -40,10 +44,11 @@ class Archive:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).expanduser()
-        self._read: dict[Path, StoredSet] = {}  # sets never change, so what was read stays true
+        self._finder = Finder(self.path)
+        self._chain = Chain(self.path)
         self._check = FileCheck()
         self._views: tuple[list[str], Views] | None = None
-        self._writer = Writer(self.path)
+        self._writer = Writer(self.path, self._finder)
 
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
@@ -51,6 +56,9 @@ class Archive:
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Archive:
         """Open the archive in `path`; with `create`, make it in a missing or empty folder.
+
+        An archive of an older format is brought to the present one when it is opened with `create` or first written
+        to; it can be read as it is.
 
         Raises
         ------
@@ -64,6 +72,7 @@ class Archive:
         archive = cls(path)
         if create:
             create_archive(archive.path)
+            ensure_current(archive.path)
         read_marker(archive.path)
         return archive
 
@@ -129,20 +138,74 @@ class Archive:
         return self._writer.append_if_new(records, pulled_time, newest=newest)
 
     def record_pull(self, time: datetime, facts: Mapping[str, Any]) -> None:
-        """Add how the pull of one target went to the archive's diary; `facts` must be JSON (`ArchiveWriteError`)."""
-        write_pull(self.path, time, facts)
+        """Add the manifest of one target's pull: what was asked, how it went, and which sets are new.
+
+        It lists every set of the account and Region that stands in no manifest yet, so also what a killed pull left.
+
+        Parameters
+        ----------
+        time
+            When AWS was asked, aware.
+        facts
+            What JSON can hold; `account` and `region` in it say whose sets these are (missing or None: nobody's).
+
+        Raises
+        ------
+        ArchiveWriteError
+            It cannot be written.
+        ArchiveCorruptError, ArchiveError, ArchiveVersionError
+            A manifest or `set.json` that is there is damaged, cannot be read, or is of a newer version.
+        """
+        check_time("time", time)
+        ensure_current(self.path)
+        account, region = facts.get("account"), facts.get("region")
+        with told_as_write_error(self.path, "the manifest of this pull"), writer_lock(self.path):
+            self._writer.clean()
+            mine = Filter(places=[] if account is None or region is None else [(account, region)])
+            added = unlisted(self.path, self._chain.listing(), self._finder, mine)
+            self._chain.append("pull", time, facts, added=added)
 
     # Finding
 
     def pulls(self) -> list[dict[str, Any]]:
-        """Return the diary of pulls, oldest first: the facts given to `record_pull` (`ArchiveError`)."""
+        """Return the diary of pulls, oldest first: `pulled_time` and the facts given to `record_pull`.
+
+        Raises
+        ------
+        ArchiveCorruptError, ArchiveVersionError, ArchiveError
+            A manifest is damaged or missing, of a newer version, or cannot be read.
+        """
         read_marker(self.path)
-        return read_pulls(self.path)
+        return pull_records(self.path, self._chain.manifests())
+
+    @property
+    def head(self) -> str | None:
+        """The sha256 of the newest manifest, None before the first pull; errors as `pulls`.
+
+        It stands for everything in the archive. Noted elsewhere (reports do), it also shows when manifests were cut
+        off at the end, which the chain itself cannot.
+        """
+        read_marker(self.path)
+        manifests = self._chain.manifests()
+        return manifests[-1].sha256 if manifests else None
+
+    def index(self, kind: RecordKind = "audit") -> list[SetPlace]:
+        """List where each set is, in the order of account, Region and month, without reading any `set.json`.
+
+        For what follows the archive's growth: a set that is there is never changed.
+
+        Raises
+        ------
+        NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
+            There is no archive; a folder cannot be listed; a pack's `pack.json` is damaged or of a newer version.
+        """
+        read_marker(self.path)
+        return list(self._finder.places(kind))
 
     def identities(self, kind: RecordKind, account: str, region: str) -> set[str]:
-        """Return the ids of the sets that are there for one account and Region; only lists folders."""
+        """Return the ids of the sets that are there for one account and Region; only lists folders and packs."""
         read_marker(self.path)
-        return {name for _, name in set_folders(self.path, kind, accounts=[account], regions=[region])}
+        return {place.identity for place in self._finder.places(kind, Filter(places=[(account, region)]))}
 
     def sets(
         self,
@@ -175,25 +238,14 @@ class Archive:
             A bound has no time zone, or the window is reversed.
         """
         read_marker(self.path)
-        window = Window.between(start, end)
-        folders = set_folders(
-            self.path,
-            kind,
+        only = Filter(
             accounts=as_names(accounts),
             regions=as_names(regions),
             places=None if places is None else frozenset((account, region) for account, region in places),
-            window=window,
+            window=Window.between(start, end),
             identities=as_names(identities),
         )
-        found = [self._read_set(folder) for folder, _ in folders]
-        return sorted(
-            (s for s in found if window.holds(s.time)), key=lambda s: (s.time, s.account, s.region, s.identity)
-        )
-
-    def _read_set(self, folder: Path) -> StoredSet:
-        if folder not in self._read:
-            self._read[folder] = read_set(folder)
-        return self._read[folder]
+        return self._finder.sets(kind, only)
 
     def fingerprint(
         self,
@@ -329,7 +381,7 @@ class Archive:
         """
         from ddreport.archive.encoding import from_raw_lines
 
-        path = stored.folder / RAW_FILE
+        path = stored.raw_path
         self._check(path, stored.files[RAW_FILE])
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != stored.files[RAW_FILE].sha256:  # changed since it was last checked

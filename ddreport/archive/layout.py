@@ -23,6 +23,9 @@ SET_FILE = "set.json"
 RAW_FILE = "raw.jsonl.zst"
 LOCK_FILE = ".lock"
 TEMPORARY = ".tmp-"
+PACK_FILE = "pack.json"
+PACK_KEY = "pack"
+DERIVED = "derived"  # what can be made again from the sets; no evidence
 
 _LONGEST_NAME = 240  # bytes; file systems take 255
 _TIME_IDENTITY = re.compile(r"\d{8}T\d{6}Z")
@@ -133,61 +136,82 @@ def check_identity(kind: RecordKind, identity: str) -> None:
         raise ArchiveError(f"{kind} {identity!r} is not named by its time; allowed: such as 20260302T091500Z.")
 
 
-def set_folders(
-    root: Path,
-    kind: RecordKind,
-    *,
-    accounts: Collection[str] | None = None,
-    regions: Collection[str] | None = None,
-    places: Collection[tuple[str, str]] | None = None,
-    window: Window | None = None,
-    identities: Collection[str] | None = None,
-) -> Iterator[tuple[Path, str]]:
-    """Yield folder and identity of each set of `kind`; only by listing folders, in the order of their names.
+@dataclass(frozen=True)
+class SetPlace:
+    """Where one set lies, known from the names of folders alone (and, for a packed one, from its pack's `pack.json`).
 
-    The window is coarse here: months that it does not touch are skipped. `places` are pairs of account and Region.
+    Attributes
+    ----------
+    kind, account, region, identity
+        What names the set.
+    month
+        Under which it is filed, such as `2026-08`.
+    folder
+        Its own folder, or the pack that holds it.
+    is_packed
+        Whether a compaction put it into a pack together with others.
     """
-    layout = KINDS[kind]
-    among = None if places is None else {account for account, _ in places}
-    for account, account_folder in _parts(root / layout.folder, "account"):
-        if (accounts is not None and account not in accounts) or (among is not None and account not in among):
+
+    kind: RecordKind
+    account: str
+    region: str
+    month: str
+    identity: str
+    folder: Path
+    is_packed: bool = False
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which sets are asked for; None means all. `places` are pairs of account and Region."""
+
+    accounts: Collection[str] | None = None
+    regions: Collection[str] | None = None
+    places: Collection[tuple[str, str]] | None = None
+    window: Window = Window()
+    identities: Collection[str] | None = None
+
+
+def month_folders(root: Path, kind: RecordKind, only: Filter) -> Iterator[tuple[str, str, str, Path]]:
+    """Yield account, Region, month and folder of each month that may hold what is asked for; only lists folders.
+
+    The window is coarse here: months that it does not touch are skipped.
+    """
+    among = None if only.places is None else {account for account, _ in only.places}
+    for account, account_folder in parts(root / KINDS[kind].folder, "account"):
+        if (only.accounts is not None and account not in only.accounts) or (among is not None and account not in among):
             continue
-        for region, region_folder in _parts(account_folder, "region"):
-            if regions is not None and region not in regions:
+        for region, region_folder in parts(account_folder, "region"):
+            if only.regions is not None and region not in only.regions:
                 continue
-            if places is not None and (account, region) not in places:
+            if only.places is not None and (account, region) not in only.places:
                 continue
-            for month, month_folder in _parts(region_folder, "month"):
-                if window is not None and not window.touches(month):
-                    continue
-                for identity, folder in _parts(month_folder, layout.identity_key):
-                    if identities is None or identity in identities:
-                        yield folder, identity
+            for month, folder in parts(region_folder, "month"):
+                if only.window.touches(month):
+                    yield account, region, month, folder
 
 
-def find_set(root: Path, kind: RecordKind, *, account: str, region: str, identity: str) -> Path | None:
-    """Return the folder of one set, in whatever month it is filed; None if it is not there."""
-    layout = KINDS[kind]
-    place = root / layout.folder / f"account={encode(account)}" / f"region={encode(region)}"
-    for _, month_folder in _parts(place, "month"):
-        folder = month_folder / f"{layout.identity_key}={encode(identity)}"
-        if folder.exists():
-            return folder
-    return None
-
-
-def _parts(folder: Path, key: str) -> list[tuple[str, Path]]:
+def parts(folder: Path, key: str) -> list[tuple[str, Path]]:
     """List the sub-folders named `key=value` as (value, path); anything else a user or system left there is no part."""
-    prefix = f"{key}="
+    return split_names(folder, list_names(folder), key)
+
+
+def list_names(folder: Path) -> list[str]:
+    """List a folder's names, sorted; none for one that is not there (`ArchiveError` for one that may not be read)."""
     try:
-        names = sorted(n for n in os.listdir(folder) if n.startswith(prefix))
+        return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as exc:
         raise ArchiveError(
             f"{folder} cannot be listed: {exc.strerror}.", hint="check the permissions of the archive's folder."
         ) from exc
-    return [(decode(n.removeprefix(prefix)), folder / n) for n in names]
+
+
+def split_names(folder: Path, names: Iterable[str], key: str) -> list[tuple[str, Path]]:
+    """Return those of `names` that are `key=value` as (value, path)."""
+    prefix = f"{key}="
+    return [(decode(n.removeprefix(prefix)), folder / n) for n in names if n.startswith(prefix)]
 
 
 def as_names(values: str | Iterable[str] | None) -> frozenset[str] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "ddreport-archive"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,15 @@ class Marker:
     format_version: int
     ddreport_version: str
     emulated: bool | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the file holds."""
+        return {
+            "format": FORMAT,
+            "format_version": self.format_version,
+            "ddreport_version": self.ddreport_version,
+            "emulated": self.emulated,
+        }
 
 
 def read_marker(root: Path) -> Marker:
@@ -50,7 +59,7 @@ def read_marker(root: Path) -> Marker:
         raise _no_marker(root) from None
     except OSError as exc:
         raise _unreadable(path, exc) from exc
-    return _parse(data, path)
+    return parse_marker(data, path)
 
 
 def create_archive(root: Path) -> None:
@@ -70,11 +79,12 @@ def create_archive(root: Path) -> None:
         if root.exists() and not root.is_dir():
             raise _no_marker(root)
         root.mkdir(parents=True, exist_ok=True)
-        if _others(root):
+        # Another process may have made the archive, and put things in, since the marker was looked for.
+        if _others(root) and not (root / MARKER).exists():
             raise _no_marker(root)
         with writer_lock(root):
             if not (root / MARKER).exists():
-                _write(root, Marker(FORMAT_VERSION, __version__, None))
+                write_marker(root, Marker(FORMAT_VERSION, __version__, None))
 
 
 def settle_emulated(root: Path, *, emulated: bool) -> None:
@@ -91,7 +101,7 @@ def settle_emulated(root: Path, *, emulated: bool) -> None:
             marker = read_marker(root)
             if marker.emulated is None:
                 marker = Marker(marker.format_version, marker.ddreport_version, emulated)
-                _write(root, marker)
+                write_marker(root, marker)
     if marker.emulated != emulated:
         words = {True: "the emulator", False: "real accounts"}
         raise ArchiveError(
@@ -101,19 +111,20 @@ def settle_emulated(root: Path, *, emulated: bool) -> None:
         )
 
 
-def _write(root: Path, marker: Marker) -> None:
-    content = {
-        "format": FORMAT,
-        "format_version": marker.format_version,
-        "ddreport_version": marker.ddreport_version,
-        "emulated": marker.emulated,
-    }
+def encode_marker(marker: Marker) -> bytes:
+    """Return the bytes of the file."""
+    return json.dumps(marker.as_dict(), indent=2).encode() + b"\n"
+
+
+def write_marker(root: Path, marker: Marker) -> None:
+    """Write the marker in place of what is there; the caller holds the writer lock (`OSError`)."""
     with staging_folder(root) as folder:
-        write_file(folder / MARKER, json.dumps(content, indent=2).encode() + b"\n")
+        write_file(folder / MARKER, encode_marker(marker))
         publish_file(folder / MARKER, root / MARKER)
 
 
-def _parse(data: bytes, path: Path) -> Marker:
+def parse_marker(data: bytes, path: Path) -> Marker:
+    """Read the marker from its bytes (errors as `read_marker`)."""
     try:
         content: dict[str, Any] = json.loads(data)
         if content["format"] != FORMAT:

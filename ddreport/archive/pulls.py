@@ -1,56 +1,60 @@
-"""The archive's diary: one small JSON file per target and pull, in `pulls/`, named by time and content.
+"""The archive's diary: how each pull of each target went, also when somebody asked and was refused.
 
-It keeps what the sets cannot: that somebody asked and was refused, and which account a target's name stands for.
+It stands in the manifests. Format 1 had a folder `pulls/` for it, one JSON file per target and pull; where that is
+still there (an archive that nobody has written to since), it is read too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ddreport.archive.staging import publish_file, staging_folder, told_as_write_error, write_file
 from ddreport.errors import ArchiveCorruptError, ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from ddreport.archive.chain import Manifest
 
 PULLS = "pulls"
 
 
-def write_pull(root: Path, time: datetime, facts: Mapping[str, Any]) -> None:
-    """Add one record to the diary, durably and whole or not at all (`ArchiveWriteError`)."""
-    content = json.dumps({"pulled_time": time.astimezone(UTC).isoformat(), **facts}, indent=2, sort_keys=True)
-    data = content.encode() + b"\n"
-    name = f"{time.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(data).hexdigest()[:8]}.json"
-    with told_as_write_error(root, "the record of this pull"):
-        (root / PULLS).mkdir(exist_ok=True)
-        with staging_folder(root) as folder:
-            write_file(folder / name, data)
-            publish_file(folder / name, root / PULLS / name)
-
-
-def read_pulls(root: Path) -> list[dict[str, Any]]:
-    """Return all records, oldest first.
+def pull_records(root: Path, manifests: Iterable[Manifest]) -> list[dict[str, Any]]:
+    """Return all records, oldest first: `pulled_time` and the facts that the pull gave.
 
     Raises
     ------
     ArchiveCorruptError
-        A record is damaged.
+        A record of format 1 is damaged.
     ArchiveError
-        The diary or a record of it cannot be read.
+        The diary of format 1 or a record of it cannot be read.
     """
     records = []
+    taken_over: set[str] = set()
+    for manifest in manifests:
+        if manifest.kind == "pull":
+            records.append({"pulled_time": manifest.time.astimezone(UTC).isoformat(), **manifest.facts})
+        else:
+            earlier: Mapping[str, dict[str, Any]] = manifest.facts.get("pulls", {})
+            taken_over |= set(earlier)
+            records += earlier.values()
+    records += [record for name, record in read_diary(root).items() if name not in taken_over]
+    return sorted(records, key=_time)
+
+
+def read_diary(root: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of format 1 by the names of their files (errors as `pull_records`)."""
+    records = {}
     for path in _record_files(root / PULLS):
         try:
             record = json.loads(path.read_bytes())
             if not isinstance(record, dict):
                 raise TypeError(type(record).__name__)  # noqa: TRY301 - one way out for all that does not fit
-        except (ValueError, TypeError) as exc:
+            _time(record)
+        except (ValueError, TypeError, KeyError) as exc:
             raise ArchiveCorruptError(
                 f"{path} is damaged ({type(exc).__name__}); audits and findings are not touched by that.",
                 path=str(path),
@@ -61,8 +65,12 @@ def read_pulls(root: Path) -> list[dict[str, Any]]:
                 f"{path} cannot be read: {exc.strerror or exc}; audits and findings are not touched by that.",
                 hint="check its permissions, or move it away if it is no file of ddreport.",
             ) from exc
-        records.append(record)
+        records[path.name] = record
     return records
+
+
+def _time(record: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(record["pulled_time"])
 
 
 def _record_files(folder: Path) -> list[Path]:

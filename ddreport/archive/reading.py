@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ddreport.archive.sets import StoredSet, damaged, unreadable
 from ddreport.schemas import SEVERITY, pandas_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -112,22 +113,30 @@ def read_table(files: Sequence[Path], schema: Schema, *, only: Mapping[str, Coll
 
 def find_damage(files: Iterable[Path], schema: Schema) -> None:
     """Read files one by one, to name the first that is damaged; returns if none is."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for path in files:
-        try:
+        with file_trouble(path):
             table = pq.ParquetFile(path, page_checksum_verification=True).read()
             missing = [n for n in schema.column_names if n not in table.column_names]
             if missing:
                 raise damaged(path, f"has no column {missing[0]!r}")
             table.select(schema.column_names).cast(schema.arrow())
-        except FileNotFoundError:
-            raise damaged(path, "is missing") from None
-        except PermissionError as exc:
-            raise unreadable(path, exc) from exc
-        except (pa.ArrowException, OSError, ValueError) as exc:
-            raise damaged(path, f"is damaged ({_short(exc)})") from exc
+
+
+@contextmanager
+def file_trouble(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with one Parquet file into `ArchiveCorruptError` or `ArchiveError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise damaged(path, "is missing") from None
+    except PermissionError as exc:
+        raise unreadable(path, exc) from exc
+    except (pa.ArrowException, OSError, ValueError, KeyError) as exc:
+        raise damaged(path, f"is damaged ({_short(exc)})") from exc
 
 
 def to_pandas(table: pa.Table, schema: Schema) -> pd.DataFrame:

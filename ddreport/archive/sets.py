@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from ddreport.archive.layout import KINDS, SET_FILE, set_folder
+from ddreport.archive.layout import KINDS, PACK_KEY, RAW_FILE, SET_FILE, set_folder
 from ddreport.errors import ArchiveCorruptError, ArchiveError, ArchiveVersionError, WindowError
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ddreport.archive.packs import Pack
     from ddreport.records import RecordKind
 
 FORMAT = "ddreport-set"
@@ -37,7 +38,7 @@ class StoredSet:
     Attributes
     ----------
     folder
-        Where it is.
+        Where it is: its own folder, or the pack that it was put into.
     kind, account, region, identity, time, emulated
         As in `records.RecordSet`; `time` in UTC.
     pulled_time
@@ -50,6 +51,9 @@ class StoredSet:
         Its files by name, `set.json` apart.
     sha256
         Over the bytes of `set.json`, and through the hashes in it over the whole set.
+    pack
+        The pack that holds it since a compaction; None while it has a folder of its own. Then `files` tells of the
+        tables as they were written first, and the pack has files of its own.
     """
 
     folder: Path
@@ -64,6 +68,14 @@ class StoredSet:
     content_sha256: str | None
     files: dict[str, StoredFile]
     sha256: str
+    pack: Pack | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def raw_path(self) -> Path:
+        """The file with AWS's answers."""
+        if self.pack is None:
+            return self.folder / RAW_FILE
+        return self.pack.raw_path(self.identity)
 
 
 def describe_set(
@@ -113,6 +125,11 @@ def read_set(folder: Path) -> StoredSet:
         raise damaged(path, "is missing") from None
     except OSError as exc:
         raise unreadable(path, exc) from exc
+    return parse_set(data, path, folder)
+
+
+def parse_set(data: bytes, path: Path, folder: Path) -> StoredSet:
+    """Read a set from the bytes of its `set.json`; `path` is named when they are damaged (errors as `read_set`)."""
     try:
         content = json.loads(data)
         if content["format"] != FORMAT:
@@ -180,7 +197,10 @@ def _check_place(stored: StoredSet) -> None:
     place = set_folder(
         stored.kind, account=stored.account, region=stored.region, time=stored.time, identity=stored.identity
     )
-    if stored.folder.parts[-len(place.parts) :] != place.parts:
+    found = stored.folder
+    if found.name.startswith(f"{PACK_KEY}="):
+        found = found.parent / place.name
+    if found.parts[-len(place.parts) :] != place.parts:
         raise ValueError(f"belongs to {place}")
 
 

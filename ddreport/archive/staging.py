@@ -32,6 +32,7 @@ _fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 STALE_SECONDS = 24 * 3600
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # file systems without hard links
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -150,6 +151,30 @@ def publish_file(staged: Path, target: Path) -> None:
     """Put a staged file in place as `target` in one step, instead of what was there."""
     os.replace(staged, target)
     sync_folder(target.parent)
+
+
+def publish_new_file(staged: Path, target: Path) -> bool:
+    """Put a staged file in place as `target` in one step; False when something is there already, which stays."""
+    try:
+        os.link(staged, target)  # unlike rename, refused when the name is taken
+    except FileExistsError:
+        return False
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            return False
+        os.rename(staged, target)
+    sync_folder(target.parent)
+    return True
+
+
+def remove_folder(root: Path, folder: Path) -> None:
+    """Take a folder out of the archive in one step, then remove what is in it."""
+    with staging_folder(root) as staging:
+        with suppress(FileNotFoundError):  # another writer was faster
+            os.rename(folder, staging / "removed")
+        sync_folder(folder.parent)
 
 
 @contextmanager

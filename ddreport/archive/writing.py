@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from ddreport.archive.layout import OBSERVED_KINDS, RAW_FILE, SET_FILE, check_identity, find_set, set_folder
+from ddreport.archive.layout import OBSERVED_KINDS, RAW_FILE, SET_FILE, check_identity, set_folder
 from ddreport.archive.marker import settle_emulated
+from ddreport.archive.migrations import ensure_current
 from ddreport.archive.sets import StoredFile, check_time, describe_set
 from ddreport.archive.staging import (
     publish_folder,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ddreport.archive.finding import Finder
     from ddreport.archive.sets import StoredSet
     from ddreport.records import RecordSet
 
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 class Writer:
     """Appends sets to the archive in `root`; any number of writers may work at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, finder: Finder) -> None:
         self._root = root
+        self._finder = finder
         self._cleaned = False
 
     def append(self, records: RecordSet, pulled_time: datetime | None) -> bool:
@@ -53,6 +56,18 @@ class Writer:
                 return False
             return not self._has(records) and self._write(records, tables, pulled_time)
 
+    def clean(self) -> None:
+        """Remove what writers that are gone have left; once for this object (`OSError`)."""
+        if not self._cleaned:
+            with staging_folder(self._root) as folder:
+                self._clean(folder)
+
+    def _clean(self, fresh: Path) -> None:
+        if not self._cleaned:
+            # The fresh folder's own time is "now" by the clock of the file system, which stamped the leftovers.
+            remove_leftovers(self._root, now=fresh.stat().st_mtime)
+            self._cleaned = True
+
     def _checked(self, records: RecordSet, pulled_time: datetime | None) -> dict[str, pa.Table]:
         from ddreport.archive.encoding import checked_tables
 
@@ -61,13 +76,14 @@ class Writer:
         if pulled_time is not None:
             check_time("pulled_time", pulled_time)
         tables = checked_tables(records)
+        ensure_current(self._root)
         settle_emulated(self._root, emulated=records.emulated)
         return tables
 
     def _has(self, records: RecordSet) -> bool:
         # In whatever month: the same task told with another time is still the same task.
-        place = find_set(
-            self._root, records.kind, account=records.account, region=records.region, identity=records.identity
+        place = self._finder.find(
+            records.kind, account=records.account, region=records.region, identity=records.identity
         )
         return place is not None
 
@@ -83,10 +99,7 @@ class Writer:
         files = {n: StoredFile(rows, len(data), hashlib.sha256(data).hexdigest()) for n, rows, data in contents}
         description = _description(records, tables, pulled_time, files)
         with told_as_write_error(self._root, _what(records)), staging_folder(self._root) as folder:
-            if not self._cleaned:
-                # The fresh folder's own time is "now" by the clock of the file system, which stamped the leftovers.
-                remove_leftovers(self._root, now=folder.stat().st_mtime)
-                self._cleaned = True
+            self._clean(folder)
             for name, _, data in contents:
                 write_file(folder / name, data)
             write_file(folder / SET_FILE, description)

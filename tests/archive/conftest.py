@@ -166,3 +166,15 @@ def filled(archive: Archive) -> Archive:
     for number in range(3):
         archive.append(_audit_set(number))
     return archive
+
+
+@pytest.fixture(scope="session")
+def make_audit() -> AuditSet:
+    """As `audit_set`, for fixtures that outlive one test."""
+    return _audit_set
+
+
+@pytest.fixture(scope="session")
+def make_state() -> StateSet:
+    """As `state_set`, for fixtures that outlive one test."""
+    return _state_set

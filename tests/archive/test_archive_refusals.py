@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,8 +113,12 @@ def test_a_file_that_was_touched_since_is_compared_again(filled: Archive) -> Non
 
 
 def _diary(archive: Archive) -> Path:
-    archive.record_pull(NOW, {"target": "plant"})
-    return archive.path / "pulls"
+    """Make the diary of format 1, as it lies in an archive that nobody has written to since."""
+    folder = archive.path / "pulls"
+    folder.mkdir()
+    record = {"pulled_time": NOW.isoformat(), "target": "plant"}
+    (folder / "20260302T091500.000000Z-00000000.json").write_text(json.dumps(record))
+    return folder
 
 
 def test_an_archive_without_a_diary_has_no_pulls(archive: Archive) -> None:

@@ -66,7 +66,7 @@ def test_creating_makes_the_parents_and_twice_is_once(tmp_path: Path) -> None:
     marker = (tmp_path / "a/b/ddreport-archive.json").read_bytes()
     Archive.open(tmp_path / "a" / "b", create=True)
     assert (tmp_path / "a/b/ddreport-archive.json").read_bytes() == marker
-    assert json.loads(marker)["format_version"] == 1
+    assert json.loads(marker)["format_version"] == 2
 
 
 def test_an_archive_is_made_where_a_killed_writer_left_its_folder(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_reading_without_an_archive_says_so(tmp_path: Path) -> None:
 
 def test_a_newer_archive_is_refused(archive: Archive) -> None:
     marker = archive.path / "ddreport-archive.json"
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"format_version": 2, "ddreport_version": "9.1"}))
-    with pytest.raises(ArchiveVersionError, match=r"format 2, made by ddreport 9\.1") as caught:
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"format_version": 3, "ddreport_version": "9.1"}))
+    with pytest.raises(ArchiveVersionError, match=r"format 3, made by ddreport 9\.1") as caught:
         Archive.open(archive.path, create=True)
     assert "upgrade" in str(caught.value)
 

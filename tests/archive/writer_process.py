@@ -2,21 +2,25 @@
 
 writer_process.py race ARCHIVE SETS           wait for a line on stdin, append all, print how many were new
 writer_process.py kill ARCHIVES SETS          fork one writer per step, kill it there, print the number of steps
+writer_process.py pull-race, pull-kill …      the same, with the record of a pull after each set
+writer_process.py open-kill ARCHIVES ARCHIVE  kill one writer per step that opens a copy of an older archive
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ddreport.archive import Archive, encoding
 from ddreport.records import RecordSet
 
-STEPS = ("mkdir", "open", "write", "fsync", "close", "rename", "replace", "rmdir", "unlink")
+STEPS = ("mkdir", "open", "write", "fsync", "close", "rename", "replace", "link", "rmdir", "unlink")
 
 
 def read_sets(path: str) -> list[RecordSet]:
@@ -31,6 +35,18 @@ def append_all(archive: str, sets: list[RecordSet]) -> int:
         opened = Archive.open(archive, create=True)
         new += opened.append_state(records) if records.kind == "state" else opened.append(records)
     return new
+
+
+def pull_all(archive: str, sets: list[RecordSet]) -> int:
+    opened = Archive.open(archive, create=True)
+    for records in sets:
+        opened.append(records)
+        opened.record_pull(records.time, {"target": "t", "account": records.account, "region": records.region})
+    return len(sets)
+
+
+WORK: dict[str, Callable[[str, list[RecordSet]], Any]] = {"race": append_all, "kill": append_all}
+WORK |= {"pull-race": pull_all, "pull-kill": pull_all}
 
 
 def kill_at(step: int) -> None:
@@ -51,14 +67,18 @@ def kill_at(step: int) -> None:
         setattr(os, name, counted(getattr(os, name)))
 
 
-def kill_everywhere(archives: str, sets: list[RecordSet]) -> int:
+def kill_everywhere(mode: str, archives: str, sets: list[RecordSet]) -> int:
     for records in sets:
         encoding.to_parquet(next(iter(encoding.checked_tables(records).values())))  # import all before forking
+    return kill_each(lambda step: WORK[mode](f"{archives}/{step:04d}", sets))
+
+
+def kill_each(work: Callable[[int], Any]) -> int:
     for step in range(10_000):
         child = os.fork()
         if child == 0:
             kill_at(step)
-            append_all(f"{archives}/{step:04d}", sets)
+            work(step)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
@@ -66,12 +86,20 @@ def kill_everywhere(archives: str, sets: list[RecordSet]) -> int:
     raise SystemExit("the writer never came to its end")
 
 
+def open_everywhere(archives: str, older: str) -> int:
+    for step in range(200):
+        shutil.copytree(older, f"{archives}/{step:04d}")
+    return kill_each(lambda step: Archive.open(f"{archives}/{step:04d}", create=True))
+
+
 if __name__ == "__main__":
     mode, place, given = sys.argv[1:]
-    if mode == "race":
+    if mode.endswith("race"):
         loaded = read_sets(given)
         print("ready", flush=True)
         sys.stdin.readline()
-        print(append_all(place, loaded), flush=True)
+        print(WORK[mode](place, loaded), flush=True)
+    elif mode == "open-kill":
+        print(open_everywhere(place, given), flush=True)
     else:
-        print(kill_everywhere(place, read_sets(given)), flush=True)
+        print(kill_everywhere(mode, place, read_sets(given)), flush=True)
