@@ -243,6 +243,36 @@ MITIGATION_EXECUTIONS = Schema(
     ),
 )
 
+PULLS = Schema(
+    "pulls",
+    "One row per target and pull: what was asked, and how that ended. Made from the archive's diary, also for targets "
+    "that were not reached.",
+    ("pull_id", "target"),
+    (
+        Column("pulled_time", TIME, "when AWS was asked, by its clock; by this machine's where it never answered"),
+        Column("pull_id", TEXT, "the same for all targets of one pull"),
+        Column("target", TEXT, "name of the target"),
+        Column("account", TEXT, "12-digit AWS account id; missing when nobody answered", nullable=True),
+        Column("region", TEXT, "AWS Region; missing when nobody answered and the target names none", nullable=True),
+        Column(
+            "status",
+            TEXT,
+            "`ok`, `partial`, `not enabled`, `no permission`, `throttled`, `unreachable`, `no credentials` or `failed`",
+        ),
+        Column("window_start_time", TIME, "audits that began from here on were wanted", nullable=True),
+        Column("window_end_time", TIME, "audits that began before were wanted", nullable=True),
+        Column("audits_listed", FLAG, "whether AWS told which audits there are in the window"),
+        Column("new_audits_count", COUNT, "audits archived by this pull"),
+        Column("known_audits_count", COUNT, "audits that were archived before"),
+        Column("running_audits_count", COUNT, "audits that had not ended"),
+        Column("missing_audits_count", COUNT, "audits that AWS listed and that could not be had"),
+        Column("new_findings_count", COUNT, "findings of the new audits"),
+        Column("new_mitigation_tasks_count", COUNT, "mitigation tasks archived by this pull"),
+        Column("problems", TEXT, "what went wrong, in plain words, as a JSON list"),
+        Column("emulated", FLAG, "true when the emulator answered, not AWS; missing when nobody did", nullable=True),
+    ),
+)
+
 SCHEMAS: dict[str, Schema] = {
     s.name: s
     for s in (
@@ -274,6 +304,7 @@ __all__ = [
     "MITIGATION_ACTIONS",
     "MITIGATION_EXECUTIONS",
     "MITIGATION_TASKS",
+    "PULLS",
     "RELATED_RESOURCES",
     "SCHEDULED_AUDITS",
     "SCHEMAS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddreport.catalogue import checks, controls
-from ddreport.schemas import SCHEMAS
+from ddreport.schemas import PULLS, SCHEMAS
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Written by `python docs/generate.py`; change the package, not this file. -->"
@@ -21,7 +21,7 @@ def tables() -> str:
         "Every table that `ddreport` archives and hands out: pandas dtypes, meaning, and the key that no two rows",
         "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA.",
     ]
-    for schema in SCHEMAS.values():
+    for schema in (*SCHEMAS.values(), PULLS):
         lines += [
             "",
             f"## {schema.name}",

@@ -5,6 +5,7 @@ and returns a small pandas table whose columns stand in `ddreport.metrics.result
 """
 
 from ddreport.metrics.compliance import compliance, compliance_by_check
+from ddreport.metrics.coverage_of_targets import target_coverage, target_gaps
 from ddreport.metrics.current import current_checks, current_findings
 from ddreport.metrics.expiry import certificate_expiry
 from ddreport.metrics.figures import KeyFigures, key_figures
@@ -27,5 +28,7 @@ __all__ = [
     "key_figures",
     "memberships",
     "non_compliant_by_severity",
+    "target_coverage",
+    "target_gaps",
     "top_resources",
 ]

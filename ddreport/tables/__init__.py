@@ -16,6 +16,7 @@ from ddreport.tables.identity import ResourceIdentity, identify
 from ddreport.tables.inventory import inventory_table
 from ddreport.tables.mitigations import mitigation_actions_table, mitigation_executions_table, mitigation_tasks_table
 from ddreport.tables.pages import FindingTables, decode_findings_page, decode_resources_page
+from ddreport.tables.pulls import pulls_table
 from ddreport.tables.suppressions import suppressions_table
 from ddreport.tables.values import canonical_json
 
@@ -36,6 +37,7 @@ __all__ = [
     "mitigation_actions_table",
     "mitigation_executions_table",
     "mitigation_tasks_table",
+    "pulls_table",
     "related_resources_table",
     "scheduled_audits_table",
     "suppressions_table",

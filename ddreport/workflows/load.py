@@ -8,19 +8,21 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ddreport.catalogue import checks as catalogue_checks
 from ddreport.catalogue import normalise_check_name
 from ddreport.connect import configuration_name, read_targets
 from ddreport.errors import InputError, NoDataError, ParameterError, TargetError, did_you_mean
+from ddreport.metrics.coverage_of_targets import target_coverage, target_gaps
 from ddreport.progress import notebook_progress
 from ddreport.settings import RETENTION_DAYS, Settings
+from ddreport.tables.pulls import pulls_table
 from ddreport.targets import DEMO
 from ddreport.window import Window, parse_end, parse_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
+    from collections.abc import Iterator, Sequence
 
     from ddreport.archive import Archive
 
@@ -34,7 +36,6 @@ class Source:
     region: str
     emulated: bool
     notes: tuple[str, ...]
-    asked_since: datetime | None
 
 
 class AuditData:
@@ -132,6 +133,12 @@ class AuditData:
         """What these tasks did to each finding: table `schemas.MITIGATION_EXECUTIONS`."""
         return self._load("mitigation_executions")
 
+    @cached_property
+    def pulls(self) -> pd.DataFrame:
+        """Every pull of these targets, whatever the window: table `schemas.PULLS`."""
+        table = pulls_table(self._archive.pulls())
+        return table[table["target"].isin(self.targets)].reset_index(drop=True)
+
     def _state(self, table: str) -> pd.DataFrame:
         return self._archive.latest_state(table, places=self._places, as_of=self.end)
 
@@ -167,13 +174,26 @@ class AuditData:
             mine = tasks[(tasks["account"] == source.account) & (tasks["region"] == source.region)]
             if mine.empty:
                 notes.append(f"The archive has no audit of {source.target} in this window.")
-            if source.asked_since is not None and source.asked_since - self.start > timedelta(days=1):
-                notes.append(
-                    f"AWS was never asked for audits of {source.target} before {source.asked_since:%Y-%m-%d %H:%M} "
-                    "UTC; earlier ones are missing here."
-                )
+            notes += self._time_not_asked_for(source.target)
             notes += source.notes
         return notes
+
+    def _time_not_asked_for(self, target: str) -> Iterator[str]:
+        """Tell what of the window AWS was not asked for, as far as the newest pull can know."""
+        pulls = self.pulls[self.pulls["target"] == target]
+        newest = pulls["pulled_time"].max().to_pydatetime()
+        first = target_coverage(pulls, as_of=newest)["first_asked_time"].iloc[0]
+        if pd.isna(first):
+            yield f"AWS never gave all audits of {target} that it was asked for; some are missing here."
+        elif first - self.start > timedelta(days=1):
+            yield (
+                f"AWS was never asked for audits of {target} before {first:%Y-%m-%d %H:%M} UTC; earlier ones are "
+                "missing here."
+            )
+        gaps = target_gaps(pulls, as_of=newest)
+        # What the newest pulls did not reach concerns every reader, whatever window the audits themselves are of.
+        within = (gaps["end_time"] > self.start) & ((gaps["start_time"] < self.end) | (gaps["end_time"] == newest))
+        yield from gaps.loc[within, "message"]
 
     def findings_of(self, audit_task_id: str) -> pd.DataFrame | None:
         """Return findings of one audit of any age (`schemas.FINDINGS`); None when the archive does not have it."""
@@ -294,10 +314,7 @@ def _source(name: str, records: Sequence[dict[str, Any]]) -> Source:
             f"The name {name} stood for other accounts before ({', '.join(others)}); shown is {place['account']} "
             f"{place['region']}, the newest."
         )
-    starts = [datetime.fromisoformat(r["window_start"]) for r in here if r.get("window_start")]
-    return Source(
-        name, place["account"], place["region"], bool(place["emulated"]), tuple(notes), min(starts, default=None)
-    )
+    return Source(name, place["account"], place["region"], bool(place["emulated"]), tuple(notes))
 
 
 def _refuse_never_pulled(archive: Archive, name: str, pulled: Sequence[str]) -> None:
