@@ -11,11 +11,11 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-SLOWER = ("slow", "kernel", "browser")
+SLOWER = ("slow", "kernel", "browser", "spark")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run unmarked tests first, then slow ones, then those with kernels, then those with a browser."""
+    """Run unmarked tests first, then slow ones, then those with kernels, then those with a browser, then Spark."""
 
     def rank(item: pytest.Item) -> int:
         return max((SLOWER.index(m.name) + 1 for m in item.iter_markers() if m.name in SLOWER), default=0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -90,19 +93,35 @@ def a_finding(day: float, check_name: str = EXPIRING, resource_id: str = "r1", *
     }
 
 
+BUILDERS = SimpleNamespace(
+    an_audit=an_audit,
+    a_check=a_check,
+    a_finding=a_finding,
+    audits=lambda *rows: _frame(AUDIT_TASKS, rows),
+    checks=lambda *rows: _frame(CHECKS, rows),
+    findings=lambda *rows: _frame(FINDINGS, rows),
+    day=lambda n: DAY0 + timedelta(days=n),
+    expiring=EXPIRING,
+    logging=LOGGING,
+    shared=SHARED,
+    new=NEW,
+)
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
     """Give the builders: rows, tables of rows, and the names that the tests use."""
-    return SimpleNamespace(
-        an_audit=an_audit,
-        a_check=a_check,
-        a_finding=a_finding,
-        audits=lambda *rows: _frame(AUDIT_TASKS, rows),
-        checks=lambda *rows: _frame(CHECKS, rows),
-        findings=lambda *rows: _frame(FINDINGS, rows),
-        day=lambda n: DAY0 + timedelta(days=n),
-        expiring=EXPIRING,
-        logging=LOGGING,
-        shared=SHARED,
-        new=NEW,
-    )
+    return BUILDERS
+
+
+@pytest.fixture(scope="session")
+def engines() -> ModuleType:
+    """Give the module of measures and histories that the engines are compared with."""
+    path = Path(__file__).parents[1] / "support_engines.py"
+    spec = importlib.util.spec_from_file_location("support_engines", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+import inspect
 from typing import Any
 
 import duckdb
-import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from ddreport import metrics
-from ddreport.schemas import SCHEMAS
-
-Tables = dict[str, Any]
-
-MEASURES: dict[str, Callable[..., pd.DataFrame]] = {
-    "compliance": lambda t, _: metrics.compliance(t["audit_tasks"], t["checks"]),
-    "compliance_by_check": lambda t, _: metrics.compliance_by_check(t["checks"], audit_tasks=t["audit_tasks"]),
-    "compliance_by_check without audits": lambda t, _: metrics.compliance_by_check(t["checks"]),
-    "current_checks": lambda t, at: metrics.current_checks(t["checks"], as_of=at, audit_tasks=t["audit_tasks"]),
-    "current_findings": lambda t, at: metrics.current_findings(t["findings"], t["checks"], as_of=at),
-    "non_compliant_by_severity": lambda t, _: metrics.non_compliant_by_severity(
-        t["findings"], t["checks"], audit_tasks=t["audit_tasks"]
-    ),
-    "top_resources": lambda t, _: metrics.top_resources(t["findings"], limit=5),
-    "data_gaps": lambda t, at: metrics.data_gaps(
-        t["audit_tasks"], t["checks"], start=at - timedelta(days=9), end=at + timedelta(days=9)
-    ),
-}
 
 
 @st.composite
@@ -63,42 +42,6 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return audits
 
 
-def _tables(make: Any, history: list[dict[str, Any]]) -> Tables:
-    audits, checks, findings = [], [], []
-    for audit in history:
-        place = {"account": audit["account"]}
-        kind = {"task_type": "ON_DEMAND_AUDIT_TASK", "scheduled_audit_name": None} if audit["on_demand"] else {}
-        audits.append(make.an_audit(audit["day"], **place, **kind, task_status=audit["status"]))
-        for short, (status, found, total) in audit["checks"].items():
-            name = getattr(make, short)
-            bad = len({r for r, _, suppressed in found if not suppressed})
-            counts = {} if total is None else {"total_resources_count": total, "non_compliant_resources_count": bad}
-            checks.append(make.a_check(audit["day"], name, status, **place, **counts))
-            if status == "bad":
-                rows = {(r, reason): suppressed for r, reason, suppressed in found}
-                findings += [
-                    make.a_finding(audit["day"], name, r, reason_code=reason, is_suppressed=suppressed, **place)
-                    for (r, reason), suppressed in rows.items()
-                ]
-    return {
-        "audit_tasks": make.audits(*audits),
-        "checks": make.checks(*checks),
-        "findings": make.findings(*findings),
-    }
-
-
-def _relations(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:
-    relations = {}
-    for name, frame in tables.items():
-        arrow = SCHEMAS[name].arrow()
-        columns = frame.assign(severity=frame["severity"].astype("str")) if "severity" in frame else frame
-        given = pa.Table.from_pandas(columns, schema=arrow, preserve_index=False)
-        connection.register("given", given)
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM given")
-        relations[name] = connection.table(name)
-    return relations
-
-
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
     """Give a DuckDB in another time zone than UTC: results must not follow it."""
@@ -111,30 +54,38 @@ def connection() -> duckdb.DuckDBPyConnection:
 ENOUGH = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
+def test_every_measure_is_compared(engines: Any) -> None:
+    functions = {name: f for name in metrics.__all__ if inspect.isfunction(f := getattr(metrics, name))}
+    reducing = {name for name, f in functions.items() if "Table" in str(inspect.signature(f))}
+    assert reducing - {"key_figures"} == {name.split()[0] for name in engines.MEASURES}
+
+
 @ENOUGH
 @given(history=histories(), at=st.integers(0, 10))
-def test_duckdb_gives_the_same_tables_as_pandas(make: Any, connection: Any, history: Any, at: int) -> None:
-    tables = _tables(make, history)
-    relations = _relations(connection, tables)
-    for name, measure in MEASURES.items():
+def test_duckdb_gives_the_same_tables_as_pandas(
+    make: Any, engines: Any, connection: Any, history: Any, at: int
+) -> None:
+    tables = engines.tables_of(make, history)
+    relations = engines.relations(connection, tables)
+    for name, measure in engines.MEASURES.items():
         assert_frame_equal(measure(relations, make.day(at)), measure(tables, make.day(at)), obj=name)
-    figures = [metrics.key_figures(**t, as_of=make.day(at)) for t in (tables, relations)]
+    figures = [engines.figures(t, make.day(at)) for t in (tables, relations)]
     assert figures[0] == figures[1]
 
 
 @ENOUGH
 @given(history=histories())
-def test_the_order_of_rows_given_does_not_matter(make: Any, history: Any) -> None:
-    tables = _tables(make, history)
+def test_the_order_of_rows_given_does_not_matter(make: Any, engines: Any, history: Any) -> None:
+    tables = engines.tables_of(make, history)
     turned = {name: frame.iloc[::-1] for name, frame in tables.items()}
-    for name, measure in MEASURES.items():
+    for name, measure in engines.MEASURES.items():
         assert_frame_equal(measure(turned, make.day(9)), measure(tables, make.day(9)), obj=name)
 
 
 @ENOUGH
 @given(history=histories())
-def test_rates_lie_between_zero_and_one_and_counts_add_up(make: Any, history: Any) -> None:
-    table = metrics.compliance(*[_tables(make, history)[t] for t in ("audit_tasks", "checks")])
+def test_rates_lie_between_zero_and_one_and_counts_add_up(make: Any, engines: Any, history: Any) -> None:
+    table = metrics.compliance(*[engines.tables_of(make, history)[t] for t in ("audit_tasks", "checks")])
     for rate in ("compliance_rate", "coverage", "resource_compliance_rate", "strict_resource_compliance_rate"):
         assert table[rate].dropna().between(0, 1).all()
     assert (table["finished_checks_count"] + table["unfinished_checks_count"] == table["total_checks_count"]).all()
@@ -144,15 +95,15 @@ def test_rates_lie_between_zero_and_one_and_counts_add_up(make: Any, history: An
 
 @ENOUGH
 @given(history=histories(), at=st.integers(0, 10))
-def test_audits_after_as_of_change_nothing(make: Any, history: Any, at: int) -> None:
-    whole, until = _tables(make, history), _tables(make, [a for a in history if a["day"] <= at])
+def test_audits_after_as_of_change_nothing(make: Any, engines: Any, history: Any, at: int) -> None:
+    whole, until = engines.tables_of(make, history), engines.tables_of(make, [a for a in history if a["day"] <= at])
     for name in ("current_checks", "current_findings"):
-        assert_frame_equal(MEASURES[name](whole, make.day(at)), MEASURES[name](until, make.day(at)))
+        assert_frame_equal(engines.MEASURES[name](whole, make.day(at)), engines.MEASURES[name](until, make.day(at)))
 
 
 @ENOUGH
 @given(history=histories())
-def test_open_findings_are_those_of_a_slow_and_obvious_search(make: Any, history: Any) -> None:
+def test_open_findings_are_those_of_a_slow_and_obvious_search(make: Any, engines: Any, history: Any) -> None:
     expected = set()
     for account in "123":
         for short in ("expiring", "logging", "shared", "new"):
@@ -165,7 +116,7 @@ def test_open_findings_are_those_of_a_slow_and_obvious_search(make: Any, history
             if last is not None and last["checks"][short][0] == "bad":
                 found = last["checks"][short][1]
                 expected |= {(account, getattr(make, short), r, reason) for r, reason, _ in found}
-    tables = _tables(make, history)
+    tables = engines.tables_of(make, history)
     table = metrics.current_findings(tables["findings"], tables["checks"], as_of=make.day(9))
     columns = ["account", "check_name", "resource_id", "reason_code"]
     assert set(table[columns].itertuples(index=False, name=None)) == expected
@@ -173,10 +124,10 @@ def test_open_findings_are_those_of_a_slow_and_obvious_search(make: Any, history
 
 @ENOUGH
 @given(history=histories())
-def test_counts_by_severity_agree_with_the_open_findings_of_a_lone_audit(make: Any, history: Any) -> None:
+def test_counts_by_severity_agree_with_the_open_findings_of_a_lone_audit(make: Any, engines: Any, history: Any) -> None:
     for audit in history[:1]:
-        tables = _tables(make, [audit])
+        tables = engines.tables_of(make, [audit])
         by_severity = metrics.non_compliant_by_severity(tables["findings"], tables["checks"])
-        figures = metrics.key_figures(**tables, as_of=make.day(10))
+        figures = engines.figures(tables, make.day(10))
         assert by_severity["non_compliant_count"].sum() == figures.open_count
         assert by_severity["suppressed_count"].sum() == figures.suppressed_count
