@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ddreport.archive import Archive
+from ddreport.archive.layout import KINDS
 from ddreport.catalogue import checks as catalogue
 from ddreport.records import RawResponse, RecordSet
 from ddreport.schemas import SCHEMAS
@@ -384,7 +385,7 @@ class _Place:
                 for c in configurations
             },
         }
-        tables = [s.name for s in SCHEMAS.values() if "observed_time" in s.column_names]
+        tables = KINDS["state"].tables
         return RecordSet(
             kind="state",
             account=self.account,
