@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import moto.iot.urls as moto_iot_urls
-from moto.iot.exceptions import ResourceNotFoundException
+from moto.iot.exceptions import CertificateStateException, DeleteConflictException, ResourceNotFoundException
 from moto.iot.models import FakeCertificate, IoTBackend
 
 from ddreport.emulation import world as worlds
@@ -95,6 +95,21 @@ class EmulatedIoTBackend(IoTBackend):
         self._check_state(new_status, CERTIFICATE_STATES)
         super().update_certificate(certificate_id, new_status)
         self.certificates[certificate_id].last_modified_date = _naive_now(self)
+
+    def _validation_delete(
+        self,
+        cert: FakeCertificate,
+        force_delete: bool = False,  # noqa: FBT001, FBT002 (moto's signature)
+    ) -> None:
+        # moto asks every principal for its certificate id, which thing groups have not got.
+        if cert.status == "ACTIVE":
+            raise CertificateStateException(
+                "Certificate must be deactivated (not ACTIVE) before deletion.", cert.certificate_id
+            )
+        if any(principal == cert.arn for principal, _ in self.principal_things):
+            raise DeleteConflictException(f"Things must be detached before deletion (arn: {cert.arn})")
+        if not force_delete and any(principal == cert.arn for principal, _ in self.principal_policies):
+            raise DeleteConflictException(f"Certificate policies must be detached before deletion (arn: {cert.arn})")
 
     def register_ca_certificate(
         self,

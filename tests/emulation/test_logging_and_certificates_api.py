@@ -124,3 +124,22 @@ def test_a_malformed_policy_is_refused(account, refused, document):
     create = account.iot.create_policy
     code, status, _ = refused(lambda: create(policyName="p", policyDocument=document))
     assert (code, status) == ("MalformedPolicyException", 400)
+
+
+def test_a_certificate_is_deleted_only_when_nothing_holds_it(account, refused):
+    iot = account.iot
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    arn, certificate_id = made["certificateArn"], made["certificateId"]
+    iot.create_policy(policyName="p", policyDocument='{"Version": "2012-10-17", "Statement": []}')
+    group = iot.create_thing_group(thingGroupName="g")["thingGroupArn"]
+    iot.create_thing(thingName="t")
+    for target in (group, arn):
+        iot.attach_policy(policyName="p", target=target)
+    iot.attach_thing_principal(thingName="t", principal=arn)
+    assert refused(lambda: iot.delete_certificate(certificateId=certificate_id))[0] == "CertificateStateException"
+    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+    assert refused(lambda: iot.delete_certificate(certificateId=certificate_id))[0] == "DeleteConflictException"
+    iot.detach_thing_principal(thingName="t", principal=arn)
+    assert refused(lambda: iot.delete_certificate(certificateId=certificate_id))[0] == "DeleteConflictException"
+    iot.delete_certificate(certificateId=certificate_id, forceDelete=True)
+    assert refused(lambda: iot.describe_certificate(certificateId=certificate_id))[0] == "ResourceNotFoundException"
