@@ -53,14 +53,18 @@ PUBLISHED_RATES: dict[str, int] = {
             "DescribeAuditMitigationActionsTask",
             "DescribeAuditTask",
             "DescribeMitigationAction",
+            "ListThingsInThingGroup",
         ),
         25,
     ),
+    "GetPolicyVersion": 15,
+    "DescribeThingGroup": 100,
 }
-"""Requests per second by operation, from the service quotas of AWS IoT Device Defender (not adjustable)."""
+"""Requests per second by operation, from the service quotas of AWS IoT Device Defender (not adjustable) and, for what
+an inventory reads, of AWS IoT Core (defaults; the source is in `aws.inventory.plan`)."""
 
 OTHER_RATE = 10
-"""Requests per second of every other audit, suppression and mitigation call.
+"""Requests per second of every other call: audits, suppressions, mitigations, and most of an inventory's.
 
 `ListRelatedResourcesForAuditFinding` is not in AWS's list and is treated like them.
 """

@@ -20,6 +20,7 @@ from ddreport.settings import RETENTION_DAYS, Settings
 from ddreport.tables.pulls import pulls_table
 from ddreport.targets import DEMO
 from ddreport.window import Window, parse_end, parse_start
+from ddreport.workflows.inventory_tables import InventoryTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ class Source:
     notes: tuple[str, ...]
 
 
-class AuditData:
+class AuditData(InventoryTables):
     """Audits and findings of one or several targets in a window, read from the archive when asked for.
 
     Attributes
@@ -69,6 +70,9 @@ class AuditData:
         self.regions = list(dict.fromkeys(s.region for s in sources))
         self.emulated = any(s.emulated for s in sources)
         self.start, self.end = self._window(start, end)
+        places = [(s.target, s.account, s.region) for s in sources]
+        # Without an end the window ends with the newest audit, and an inventory may well be younger than that.
+        self._set_inventory(archive, places, as_of=self.end if end else None)
         newest = self.audit_tasks["task_start_time"].max()
         if self.audit_tasks.empty:
             raise NoDataError(

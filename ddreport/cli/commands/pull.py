@@ -27,9 +27,25 @@ if TYPE_CHECKING:
     from ddreport.progress import Progress
     from ddreport.settings import Settings
     from ddreport.targets import Target
+    from ddreport.workflows.pulling.target import Step
 
 Parallel = Annotated[
     int, typer.Option("--parallel", metavar="N", min=1, max=64, help="How many targets are asked at once.")
+]
+
+WithInventory = Annotated[
+    bool,
+    typer.Option(
+        "--inventory",
+        help="Also read the inventory: certificates with their validity, CAs, policies, things, groups, role aliases. "
+        "One call per new certificate and per thing: `ddreport inventory` tells how long that takes.",
+    ),
+]
+InventoryTables = Annotated[
+    str,
+    typer.Option(
+        "--inventory-tables", metavar="NAMES", help="Only these tables of the inventory, separated by commas."
+    ),
 ]
 
 COLUMNS = {
@@ -61,6 +77,8 @@ def register(app: typer.Typer) -> None:
         start: Start = None,
         end: End = None,
         parallel: Parallel = PARALLEL_TARGETS,
+        inventory: WithInventory = False,
+        inventory_tables: InventoryTables = "",
     ) -> None:
         """Bring audits, findings and mitigation results into the archive: only what it has not got.
 
@@ -75,19 +93,26 @@ def register(app: typer.Typer) -> None:
         from ddreport.workflows.pull import pull as run
 
         out: Output = ctx.obj
+        steps = _inventory(settings := Settings.from_env(archive=archive), inventory, inventory_tables)
         first = parse_start(start) if start else None
         last = parse_end(end) if end else None
         targets = chosen_targets(
             target, all_targets=all_targets, profile=profile, region=region, endpoint_url=endpoint_url
         )
-        settings = Settings.from_env(archive=archive)
         with out.progress() as progress:
             if archive is None and any(t.is_demo for t in targets):
                 opened = _demo_home(targets, settings, progress)
             else:
                 opened = Archive.open(settings.archive_dir, create=True)
             result = run(
-                targets, opened, start=first, end=last, settings=settings, progress=progress, parallel=parallel
+                targets,
+                opened,
+                start=first,
+                end=last,
+                settings=settings,
+                progress=progress,
+                parallel=parallel,
+                extra_steps=steps,
             )
         kinds = {None: None, True: "emulated", False: "AWS"}
         rows = [s.as_dict() | {"kind": kinds[s.emulated]} for s in result.statuses]
@@ -108,6 +133,13 @@ def register(app: typer.Typer) -> None:
                     "schedule, then pull again."
                 )
         out.exit_code = result.exit_code
+
+
+def _inventory(settings: Settings, wanted: bool, tables: str) -> list[Step]:  # noqa: FBT001 - the option as it is
+    from ddreport.workflows.inventory import inventory_step
+
+    names = [name.strip() for name in tables.split(",") if name.strip()]
+    return [inventory_step(settings, tables=names or None)] if wanted or names else []
 
 
 def _demo_home(targets: Sequence[Target], settings: Settings, progress: Progress) -> Archive:

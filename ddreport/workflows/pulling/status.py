@@ -37,6 +37,8 @@ class TargetStatus:
         to be missing, and none to be there.
     new_audits_count, known_audits_count, running_audits_count, missing_audits_count
         Audits archived now, archived before, still running (archived by a later pull), and listed but not had.
+    inventory_seen, inventory_changed, inventory_missing_tables
+        Whether an inventory was read, whether it differs from the one before, and which of its tables were refused.
     same_place_as
         Another target of this pull that is the same account and Region and was asked first.
     problems
@@ -59,6 +61,9 @@ class TargetStatus:
     new_mitigation_tasks_count: int = 0
     state_seen: bool = False
     state_changed: bool = False
+    inventory_seen: bool = False
+    inventory_changed: bool = False
+    inventory_missing_tables: list[str] = field(default_factory=list)
     window_start: str | None = None
     window_end: str | None = None
     same_place_as: str | None = None
