@@ -98,10 +98,13 @@ def upload(rows: pd.DataFrame, *, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
         # DuckDB finds the table by the name of this variable, and keeps it for as long as the relation lives.
         uploaded = pa.Table.from_pandas(rows, preserve_index=False)  # noqa: F841 - named in the query
-        return nw.from_native(native.query("ddreport_uploaded_beside", "SELECT * FROM uploaded")).lazy()
-    if like.implementation.is_pyspark():
-        return nw.from_native(native.sparkSession.createDataFrame(rows)).lazy()
-    return nw.from_native(rows).lazy()
+        there: Any = native.query("ddreport_uploaded_beside", "SELECT * FROM uploaded")
+    elif like.implementation.is_pyspark():
+        there = native.sparkSession.createDataFrame(rows)
+    else:
+        there = rows
+    frame: nw.LazyFrame[Any] = nw.from_native(there).lazy()
+    return frame
 
 
 def check_as_of(as_of: datetime, *, name: str = "as_of") -> datetime:

@@ -1,0 +1,52 @@
+"""The life of problems: one identity over all audits, and what is known of each at any moment.
+
+The way of the data, by the rules of docs/lifecycle.md:
+
+    audit_tasks, checks, findings ──check_runs──▶ runs: what each run of a check proves, and whom it may resolve
+    findings, runs ──spans──▶ spans: the few stretches of time in which each problem was reported
+    spans, runs ──episodes──▶ from first report to proven gone · ──problems──▶ each problem's state at a moment
+    runs ──line_states──▶ how each check stands at given moments
+
+Only `check_runs` and `spans` touch the findings: they take pandas, DuckDB or Spark and reduce them where they are. The
+rest is pandas on small tables. `extend_spans` adds later audits at the cost of these alone.
+"""
+
+from ddreport.history.episodes import episodes
+from ddreport.history.identity import LINE, PROBLEM, problem_id, problem_ids
+from ddreport.history.lines import line_states
+from ddreport.history.problems import problems
+from ddreport.history.results import (
+    CHECK_RUNS,
+    EPISODES,
+    OPEN_STATES,
+    PROBLEMS,
+    SPANS,
+    LineState,
+    ProblemState,
+    Proof,
+    Resolution,
+)
+from ddreport.history.runs import check_runs
+from ddreport.history.spans import extend_spans, spans
+
+__all__ = [
+    "CHECK_RUNS",
+    "EPISODES",
+    "LINE",
+    "OPEN_STATES",
+    "PROBLEM",
+    "PROBLEMS",
+    "SPANS",
+    "LineState",
+    "ProblemState",
+    "Proof",
+    "Resolution",
+    "check_runs",
+    "episodes",
+    "extend_spans",
+    "line_states",
+    "problem_id",
+    "problem_ids",
+    "problems",
+    "spans",
+]
