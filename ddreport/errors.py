@@ -176,6 +176,10 @@ class EmulatorError(DDReportError):
     """The emulator could not be started or used."""
 
 
+class EngineError(DDReportError):
+    """What reduces the rows (Spark) could not be started or could not do the work."""
+
+
 class ReportError(DDReportError):
     """A report could not be made."""
 
