@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ddreport.archive.chain import Chain, unlisted
 from ddreport.archive.finding import Finder
-from ddreport.archive.layout import KINDS, OBSERVED_KINDS, RAW_FILE, Filter, SetPlace, Window, as_names, kind_of_table
+from ddreport.archive.layout import (
+    KINDS,
+    OBSERVED_KINDS,
+    RAW_FILE,
+    Filter,
+    SetPlace,
+    Window,
+    as_names,
+    kind_of_table,
+    month_of,
+)
 from ddreport.archive.marker import create_archive, read_marker
 from ddreport.archive.migrations import ensure_current
 from ddreport.archive.pulls import pull_records
-from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
+from ddreport.archive.reading import CHANGED, FileCheck, read_table
 from ddreport.archive.sets import StoredSet, check_time, damaged
 from ddreport.archive.staging import told_as_write_error, writer_lock
 from ddreport.archive.writing import Writer
-from ddreport.errors import InputError
+from ddreport.errors import ArchiveCorruptError, InputError
+from ddreport.progress import NoProgress
 from ddreport.schemas import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     import duckdb
     import pandas as pd
 
+    from ddreport.archive.compaction import Compaction
     from ddreport.archive.sql import Views
+    from ddreport.progress import Progress
     from ddreport.records import RawResponse, RecordKind, RecordSet
+
+_T = TypeVar("_T")
 
 
 class Archive:
@@ -47,7 +64,7 @@ class Archive:
         self._finder = Finder(self.path)
         self._chain = Chain(self.path)
         self._check = FileCheck()
-        self._views: tuple[list[str], Views] | None = None
+        self._views: tuple[list[tuple[str, Path]], Views] | None = None
         self._writer = Writer(self.path, self._finder)
 
     def __repr__(self) -> str:
@@ -157,13 +174,57 @@ class Archive:
             A manifest or `set.json` that is there is damaged, cannot be read, or is of a newer version.
         """
         check_time("time", time)
-        ensure_current(self.path)
+        self._begin_writing("the manifest of this pull")
         account, region = facts.get("account"), facts.get("region")
         with told_as_write_error(self.path, "the manifest of this pull"), writer_lock(self.path):
-            self._writer.clean()
             mine = Filter(places=[] if account is None or region is None else [(account, region)])
             added = unlisted(self.path, self._chain.listing(), self._finder, mine)
             self._chain.append("pull", time, facts, added=added)
+
+    # Upkeep
+
+    def compact(self, *, before: str, time: datetime, progress: Progress | None = None) -> Compaction:
+        """Put the audits of each account, Region and month before `before` into one pack, a fraction of their size.
+
+        Nothing of the evidence is lost: each set's `set.json` is kept word for word, AWS's answers byte for byte, and
+        a pack is refused unless each audit's rows are the same in it. What is read, its order and the fingerprint stay
+        the same. It may be stopped and run again at any time, and while others read and pull.
+
+        Parameters
+        ----------
+        before
+            A month such as `2026-08`, at most that of `time`: only months that are over are packed.
+        time
+            Now, aware; for the manifest.
+        progress
+            Where progress is told.
+
+        Raises
+        ------
+        InputError, WindowError
+            `before` is no month or lies in the future; `time` has no time zone.
+        ArchiveCorruptError
+            A file of a set is damaged; that month stays as it was.
+        ArchiveError, ArchiveWriteError
+            A pack does not hold what its sets hold; it cannot be written.
+        """
+        from ddreport.archive.compaction import compact
+
+        check_time("time", time)
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", before) or before > month_of(time):
+            raise InputError(
+                f"before {before!r} must be a month such as {month_of(time)}, and not a later one: only months that "
+                "are over are packed."
+            )
+        self._begin_writing("a pack of audits")
+        return compact(
+            self.path, self._chain, self._finder, before=before, time=time, progress=progress or NoProgress()
+        )
+
+    def _begin_writing(self, what: str) -> None:
+        ensure_current(self.path)
+        with told_as_write_error(self.path, what):
+            self._writer.clean()
 
     # Finding
 
@@ -190,7 +251,7 @@ class Archive:
         return manifests[-1].sha256 if manifests else None
 
     def index(self, kind: RecordKind = "audit") -> list[SetPlace]:
-        """List where each set is, in the order of account, Region and month, without reading any `set.json`.
+        """List where each set is, by account, Region and month, without reading any `set.json`.
 
         For what follows the archive's growth: a set that is there is never changed.
 
@@ -313,27 +374,28 @@ class Archive:
         """
         kind = kind_of_table(table)
         names, audits = as_names(check_names), as_names(audit_task_ids)
-        found = self.sets(
+        find = partial(
+            self.sets,
             kind,
-            accounts=accounts,
-            regions=regions,
+            accounts=as_names(accounts),
+            regions=as_names(regions),
             places=places,
             start=start,
             end=end,
             identities=audits if kind == "audit" else None,
         )
         if table == "related_resources" and names is not None:
-            return self._related_resources_of(found, names)
+            return _settled(lambda: self._related_resources_of(find(), names))
         only = {}
         for column, values in (("check_name", names), ("audit_task_id", audits)):
             if values is not None and column not in SCHEMAS[table].column_names:
                 raise InputError(f"table {table} has no column {column}, so it cannot be filtered by it.")
             if values is not None:
                 only[column] = values
-        return self._read_table(table, found, only)
+        return _settled(lambda: self._read_table(table, find(), only))
 
     def _read_table(self, table: str, sets: Sequence[StoredSet], only: Mapping[str, frozenset[str]]) -> pd.DataFrame:
-        return read_table(table_files(table, sets, self._check), SCHEMAS[table], only=only)
+        return read_table(table, sets, self._check, only=only)
 
     def _related_resources_of(self, sets: Sequence[StoredSet], check_names: frozenset[str]) -> pd.DataFrame:
         key = ["account", "region", "audit_task_id", "finding_id"]
@@ -365,7 +427,7 @@ class Archive:
             raise InputError(f"table {table} is no state; the state tables are: {', '.join(tables)}.")
         if as_of is not None:
             check_time("as_of", as_of)
-        latest: dict[tuple[str, str], StoredSet] = {}
+        latest: dict[tuple[str, str], StoredSet] = {}  # never packed, so that nothing moves while it is read
         for stored in self.sets(kind, accounts=accounts, regions=regions, places=places):
             if as_of is None or stored.time <= as_of:
                 latest[stored.account, stored.region] = stored
@@ -410,7 +472,7 @@ class Archive:
         NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
             As `sets`; all files are compared with their sha256 when this object first uses them.
         """
-        return self._current_views().query(sql, parameters)
+        return _settled(lambda: self._current_views().query(sql, parameters))
 
     def relation(self, table: str) -> duckdb.DuckDBPyRelation:
         """Return a table as a DuckDB relation for functions that reduce many rows, such as those of `metrics`.
@@ -419,17 +481,28 @@ class Archive:
         inside `with archive.own_errors():`, and damaged files are named as everywhere else.
         """
         kind_of_table(table)
-        return self._current_views().relation(table)
+        return _settled(lambda: self._current_views().relation(table))
 
     def own_errors(self) -> AbstractContextManager[None]:
         """Turn DuckDB's errors inside of `with` into `ArchiveCorruptError`, `ArchiveError` or `InputError`."""
-        return self._current_views().own_errors()
+        views = self._views[1] if self._views else self._current_views()  # the picture that a relation was taken from
+        return views.own_errors()
 
     def _current_views(self) -> Views:
         from ddreport.archive.sql import Views
 
         sets = {kind: self.sets(kind) for kind in KINDS}
-        present = [s.sha256 for found in sets.values() for s in found]
+        present = [(s.sha256, s.folder) for found in sets.values() for s in found]
         if self._views is None or self._views[0] != present:
             self._views = (present, Views(sets, self._check))
         return self._views[1]
+
+
+def _settled(read: Callable[[], _T]) -> _T:
+    """Read once more when a set's folder went away meanwhile: a compaction moved it into a pack."""
+    try:
+        return read()
+    except ArchiveCorruptError as exc:
+        if Path(exc.path).parent.exists():
+            raise
+        return read()

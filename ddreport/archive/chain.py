@@ -142,8 +142,12 @@ class Listing:
     def lists(self, stored: StoredSet) -> bool:
         """Whether the set stands in a manifest: as being there, or as removed though its folder is not gone yet."""
         key = stored.kind, stored.account, stored.region, stored.identity
-        gone = self.removed.get(key)
-        return key in self.sets or (gone is not None and gone.set_sha256 == stored.sha256)
+        return key in self.sets or self.removes(stored)
+
+    def removes(self, stored: StoredSet) -> bool:
+        """Whether the set was removed on purpose, though it is still there: the removal was stopped half-way."""
+        gone = self.removed.get((stored.kind, stored.account, stored.region, stored.identity))
+        return gone is not None and gone.set_sha256 == stored.sha256
 
 
 class Chain:

@@ -14,6 +14,7 @@ from ddreport.archive.layout import (
     SetPlace,
     list_names,
     month_folders,
+    parts,
     split_names,
 )
 from ddreport.archive.packs import PACKED_KINDS, read_pack
@@ -79,6 +80,11 @@ class Finder:
         if place.is_packed:
             return self.pack(place.folder).sets[place.identity]
         return _remembered(self._sets, place.folder, SET_FILE, read_set)
+
+    def loose_in(self, kind: RecordKind, month_folder: Path) -> list[StoredSet]:
+        """Read the sets of one month that have folders of their own, in the order of their names."""
+        places = parts(month_folder, KINDS[kind].identity_key)
+        return [_remembered(self._sets, folder, SET_FILE, read_set) for _, folder in places]
 
     def pack(self, folder: Path) -> Pack:
         """Read one pack's `pack.json`."""

@@ -25,6 +25,7 @@ LOCK_FILE = ".lock"
 TEMPORARY = ".tmp-"
 PACK_FILE = "pack.json"
 PACK_KEY = "pack"
+RAW_FOLDER = "raw"  # in a pack
 DERIVED = "derived"  # what can be made again from the sets; no evidence
 
 _LONGEST_NAME = 240  # bytes; file systems take 255

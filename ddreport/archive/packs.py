@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ddreport.archive.layout import KINDS, PACK_FILE, PACK_KEY, encode
+from ddreport.archive.layout import KINDS, PACK_FILE, PACK_KEY, RAW_FOLDER, encode
 from ddreport.archive.sets import StoredFile, damaged, parse_set, unreadable
 from ddreport.errors import ArchiveVersionError
 from ddreport.version import __version__
@@ -68,7 +68,7 @@ class Pack:
 
     def raw_path(self, identity: str) -> Path:
         """Return the file with AWS's answers to one audit."""
-        return self.folder / "raw" / f"{KINDS[self.kind].identity_key}={encode(identity)}.jsonl.zst"
+        return self.folder / RAW_FOLDER / f"{KINDS[self.kind].identity_key}={encode(identity)}.jsonl.zst"
 
 
 def pack_name(set_hashes: Sequence[str]) -> str:
@@ -104,8 +104,8 @@ def describe_pack(
     return json.dumps(content, indent=1).encode() + b"\n"
 
 
-def read_pack(folder: Path) -> Pack:
-    """Read the `pack.json` of a folder.
+def read_pack(folder: Path, *, placed: bool = True) -> Pack:
+    """Read the `pack.json` of a folder; not `placed` for one that is not in its place yet.
 
     Raises
     ------
@@ -131,14 +131,12 @@ def read_pack(folder: Path) -> Pack:
                 f"up to {FORMAT_VERSION}.",
                 hint="upgrade ddreport: pip install --upgrade ddreport.",
             )
-        return _parse(content, path, hashlib.sha256(data).hexdigest())
+        return _parse(content, path, hashlib.sha256(data).hexdigest(), placed=placed)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise damaged(path, f"is damaged ({type(exc).__name__}: {exc})") from exc
 
 
-def _parse(content: Mapping[str, Any], path: Path, sha256: str) -> Pack:
-    from dataclasses import replace
-
+def _parse(content: Mapping[str, Any], path: Path, sha256: str, *, placed: bool) -> Pack:
     if content["kind"] not in PACKED_KINDS:
         raise ValueError(f"kind {content['kind']!r}")
     pack = Pack(
@@ -152,7 +150,7 @@ def _parse(content: Mapping[str, Any], path: Path, sha256: str) -> Pack:
         sha256=sha256,
     )
     for identity, member in pack.members.items():
-        stored = parse_set(member.set_json.encode(), path, path.parent)
+        stored = parse_set(member.set_json.encode(), path, path.parent, placed=placed)
         if stored.identity != identity:
             raise ValueError(f"{identity!r} is {stored.identity!r}")
         pack.sets[identity] = replace(stored, pack=pack)

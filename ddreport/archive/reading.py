@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ddreport.archive.layout import KIND_OF_TABLE, KINDS, SET_FILE
 from ddreport.archive.sets import StoredSet, damaged, unreadable
-from ddreport.schemas import SEVERITY, pandas_dtype
+from ddreport.schemas import SCHEMAS, SEVERITY, pandas_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from ddreport.archive.packs import Pack
     from ddreport.archive.sets import StoredFile
     from ddreport.schemas import Schema
 
@@ -61,36 +64,71 @@ class FileCheck:
         self._good[path] = seen
 
 
-def table_files(table: str, sets: Iterable[StoredSet], check: FileCheck) -> list[Path]:
+@dataclass(frozen=True)
+class TableFile:
+    """One Parquet file of a table; `identities` are the sets that are wanted of a pack, None for all in the file."""
+
+    path: Path
+    identities: frozenset[str] | None = None
+
+
+def table_files(table: str, sets: Iterable[StoredSet], check: FileCheck) -> list[TableFile]:
     """Return the Parquet files of `table` that hold rows, in the order of the sets, each checked.
 
     Raises
     ------
     ArchiveCorruptError
-        A file is missing or is not what `set.json` says.
+        A file is missing or is not what `set.json` or `pack.json` says.
     """
     name = f"{table}.parquet"
-    files = []
+    wanted: dict[Path, set[str]] = {}
+    packs: dict[Path, Pack] = {}
     for stored in sets:
         described = stored.files.get(name)
         if described is None:
-            raise damaged(stored.folder / "set.json", f"tells of no {name}")
+            raise damaged(stored.folder / SET_FILE, f"tells of no {name}")
         if described.rows:
-            check(stored.folder / name, described)
-            files.append(stored.folder / name)
+            wanted.setdefault(stored.folder / name, set()).add(stored.identity)
+            if stored.pack is not None:
+                packs[stored.folder / name] = stored.pack
+            else:
+                check(stored.folder / name, described)
+    files = []
+    for path, identities in wanted.items():
+        pack = packs.get(path)
+        if pack is not None:
+            check(path, pack.files[name])
+        whole = pack is None or identities == {i for i, s in pack.sets.items() if s.files[name].rows}
+        files.append(TableFile(path, None if whole else frozenset(identities)))
     return files
 
 
-def read_table(files: Sequence[Path], schema: Schema, *, only: Mapping[str, Collection[str]]) -> pd.DataFrame:
-    """Read files of one table, in their order, rows with the values in `only` alone.
+def read_table(
+    table: str, sets: Sequence[StoredSet], check: FileCheck, *, only: Mapping[str, Collection[str]]
+) -> pd.DataFrame:
+    """Read one table of sets, in their order and each sorted by the key, rows with the values in `only` alone.
 
     Raises
     ------
     ArchiveCorruptError
-        A file is damaged.
+        A file is damaged or missing.
     """
+    schema, files = SCHEMAS[table], table_files(table, sets, check)
     if not files:
         return schema.empty()
+    import pyarrow as pa
+
+    identity_key = KINDS[KIND_OF_TABLE[table]].identity_key
+    whole = [f.path for f in files if f.identities is None]
+    parts = [_read(whole, schema, only)] if whole else []
+    parts += [_read([f.path], schema, {**only, identity_key: f.identities}) for f in files if f.identities is not None]
+    rows = pa.concat_tables(parts)
+    if any(s.pack is not None for s in sets):
+        rows = _in_order_of(sets, rows, schema, identity_key)
+    return to_pandas(rows, schema)
+
+
+def _read(files: Sequence[Path], schema: Schema, only: Mapping[str, Collection[str]]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -105,10 +143,23 @@ def read_table(files: Sequence[Path], schema: Schema, *, only: Mapping[str, Coll
             format=ds.ParquetFileFormat(default_fragment_scan_options=options),
             schema=schema.arrow(),
         )
-        return to_pandas(data.to_table(filter=condition), schema)
+        return data.to_table(filter=condition)
     except (pa.ArrowException, OSError, ValueError) as exc:
         find_damage(files, schema)
         raise damaged(files[0], f"or a file of the same table elsewhere cannot be read ({_short(exc)})") from exc
+
+
+def _in_order_of(sets: Sequence[StoredSet], rows: pa.Table, schema: Schema, identity_key: str) -> pa.Table:
+    """Sort rows as if each set still had a file of its own: packs are sorted so that they compress well."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # Ids are AWS's own and so unique, but nothing here rests on that.
+    names = [f"{s.account}/{s.region}/{s.identity}" for s in sets]
+    place = pc.binary_join_element_wise(rows["account"], rows["region"], rows[identity_key], "/")
+    rank = pc.index_in(place, value_set=pa.array(names, pa.string()))
+    order = [("rank", "ascending"), *((c, "ascending") for c in schema.key if c not in ("account", "region"))]
+    return rows.append_column("rank", rank).sort_by(order).drop_columns(["rank"])
 
 
 def find_damage(files: Iterable[Path], schema: Schema) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from ddreport.archive.layout import KINDS, PACK_KEY, RAW_FILE, SET_FILE, set_folder
+from ddreport.archive.layout import KINDS, PACK_KEY, RAW_FILE, RAW_FOLDER, SET_FILE, set_folder
 from ddreport.errors import ArchiveCorruptError, ArchiveError, ArchiveVersionError, WindowError
 from ddreport.version import __version__
 
@@ -128,7 +128,7 @@ def read_set(folder: Path) -> StoredSet:
     return parse_set(data, path, folder)
 
 
-def parse_set(data: bytes, path: Path, folder: Path) -> StoredSet:
+def parse_set(data: bytes, path: Path, folder: Path, *, placed: bool = True) -> StoredSet:
     """Read a set from the bytes of its `set.json`; `path` is named when they are damaged (errors as `read_set`)."""
     try:
         content = json.loads(data)
@@ -142,7 +142,8 @@ def parse_set(data: bytes, path: Path, folder: Path) -> StoredSet:
                 hint="upgrade ddreport: pip install --upgrade ddreport.",
             )
         found = _parse(content, folder, hashlib.sha256(data).hexdigest())
-        _check_place(found)
+        if placed:
+            _check_place(found)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise damaged(path, f"is damaged ({type(exc).__name__}: {exc})") from exc
     return found
@@ -150,10 +151,11 @@ def parse_set(data: bytes, path: Path, folder: Path) -> StoredSet:
 
 def damaged(path: Path, what: str) -> ArchiveCorruptError:
     """Make the error for a damaged or missing file of a set, with the way out."""
+    folder = path.parent.parent if path.parent.name == RAW_FOLDER else path.parent
     return ArchiveCorruptError(
         f"{path} {what}.",
         path=str(path),
-        hint=f"move the folder {path.parent} out of the archive and run `ddreport pull` again while AWS still has it "
+        hint=f"move the folder {folder} out of the archive and run `ddreport pull` again while AWS still has it "
         "(90 days); else restore the folder from a backup.",
     )
 

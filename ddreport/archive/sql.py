@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddreport.archive.layout import KINDS
+from ddreport.archive.layout import KIND_OF_TABLE, KINDS
 from ddreport.archive.reading import arrow_to_pandas, find_damage, table_files
-from ddreport.errors import ArchiveError, InputError
+from ddreport.errors import ArchiveCorruptError, ArchiveError, InputError
 from ddreport.schemas import COUNT, FLAG, SCHEMAS, SEVERITY, TEXT, TIME
 from ddreport.terms import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import duckdb
     import pandas as pd
 
-    from ddreport.archive.reading import FileCheck
+    from ddreport.archive.reading import FileCheck, TableFile
     from ddreport.archive.sets import StoredSet
     from ddreport.records import RecordKind
+    from ddreport.schemas import Schema
 
 _SQL_TYPES = {
     TEXT: "VARCHAR",
@@ -38,7 +39,7 @@ class Views:
     def __init__(self, sets: Mapping[RecordKind, Sequence[StoredSet]], check: FileCheck) -> None:
         import duckdb
 
-        self._files: dict[str, list[Path]] = {
+        self._files: dict[str, list[TableFile]] = {
             table: table_files(table, sets[kind], check) for kind, layout in KINDS.items() for table in layout.tables
         }
         # Nothing is fetched from the internet behind the user's back, and times are shown in UTC.
@@ -78,7 +79,7 @@ class Views:
             # A damaged file is reported as IO or as InvalidInput, depending on where the damage is.
             if not wrong_query or isinstance(exc, duckdb.InvalidInputException):
                 for table, files in self._files.items():
-                    find_damage(files, SCHEMAS[table])
+                    self._name_damage([f.path for f in files], SCHEMAS[table])
             if wrong_query:
                 raise InputError(
                     f"the query cannot be run: {str(exc).strip()}",
@@ -86,7 +87,18 @@ class Views:
                 ) from exc
             raise ArchiveError(f"DuckDB could not run the query: {str(exc).strip()}") from exc
 
-    def _make_view(self, table: str, files: Sequence[Path]) -> None:
+    def _name_damage(self, files: Sequence[Path], schema: Schema) -> None:
+        try:
+            find_damage(files, schema)
+        except ArchiveCorruptError as exc:
+            if Path(exc.path).parent.exists():
+                raise
+            raise ArchiveError(
+                f"{Path(exc.path).parent} is gone: sets were packed or removed while they were read.",
+                hint="run the same again.",
+            ) from exc
+
+    def _make_view(self, table: str, files: Sequence[TableFile]) -> None:
         schema = SCHEMAS[table]
         columns = ", ".join(
             f"CAST({'NULL' if not files else _quoted(c.name)} AS {_SQL_TYPES[c.dtype]}) AS {_quoted(c.name)}"
@@ -96,8 +108,22 @@ class Views:
             self._connection.execute(f"CREATE VIEW {_quoted(table)} AS SELECT {columns} WHERE false")
             return
         # The folder names repeat account and region, which the files hold as text: taken from there alone.
-        found = self._connection.read_parquet([str(f) for f in files], hive_partitioning=False)
-        found.project(columns).create_view(table, replace=True)
+        whole = [str(f.path) for f in files if f.identities is None]
+        found = [self._connection.read_parquet(whole, hive_partitioning=False)] if whole else []
+        key = KINDS[KIND_OF_TABLE[table]].identity_key
+        for file in files:
+            if file.identities is not None:
+                names = ", ".join(_literal(i) for i in sorted(file.identities))
+                part = self._connection.read_parquet(str(file.path), hive_partitioning=False)
+                found.append(part.filter(f"{_quoted(key)} IN ({names})"))
+        rows = found[0]
+        for more in found[1:]:
+            rows = rows.union(more)
+        rows.project(columns).create_view(table, replace=True)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

@@ -325,7 +325,7 @@ class _Verifier:
             self._problem(place.folder, f"is in another place than the manifest tells: {entry.folder}")
 
     def _unlisted(self, stored: StoredSet) -> None:
-        if self._listing.lists(stored):
+        if self._listing.removes(stored):
             self._note(stored.folder, "was removed by a retention that was stopped half-way; run it again")
         elif self.result.manifests_count:
             self._note(stored.folder, "stands in no manifest yet; the next pull of its account and Region lists it")

@@ -44,6 +44,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, make_audit: Any, make_state:
     for number in (0, 1, 40):
         archive.append(make_audit(number))
         archive.record_pull(NOW, FACTS | {"run": number})
+    archive.compact(before="2026-04", time=datetime(2026, 5, 3, tzinfo=UTC))
+    archive.record_pull(NOW, FACTS)
     yield archive
     assert verify(archive.path).ok
 

@@ -4,6 +4,7 @@ writer_process.py race ARCHIVE SETS           wait for a line on stdin, append a
 writer_process.py kill ARCHIVES SETS          fork one writer per step, kill it there, print the number of steps
 writer_process.py pull-race, pull-kill …      the same, with the record of a pull after each set
 writer_process.py open-kill ARCHIVES ARCHIVE  kill one writer per step that opens a copy of an older archive
+writer_process.py compact-kill …              … that compacts a copy of an archive
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +88,25 @@ def kill_each(work: Callable[[int], Any]) -> int:
     raise SystemExit("the writer never came to its end")
 
 
-def open_everywhere(archives: str, older: str) -> int:
-    for step in range(200):
-        shutil.copytree(older, f"{archives}/{step:04d}")
-    return kill_each(lambda step: Archive.open(f"{archives}/{step:04d}", create=True))
+def open_for_writing(archive: str) -> None:
+    Archive.open(archive, create=True)
+
+
+def compact(archive: str) -> None:
+    Archive.open(archive).compact(before="2026-04", time=datetime(2026, 5, 3, tzinfo=UTC))
+
+
+UPKEEP: dict[str, Callable[[str], None]] = {"open-kill": open_for_writing, "compact-kill": compact}
+
+
+def upkeep_everywhere(mode: str, archives: str, given: str) -> int:
+    warm = f"{archives}/warm"
+    shutil.copytree(given, warm)
+    UPKEEP[mode](warm)  # import all before forking
+    shutil.rmtree(warm)
+    for step in range(300):
+        shutil.copytree(given, f"{archives}/{step:04d}")
+    return kill_each(lambda step: UPKEEP[mode](f"{archives}/{step:04d}"))
 
 
 if __name__ == "__main__":
@@ -99,7 +116,7 @@ if __name__ == "__main__":
         print("ready", flush=True)
         sys.stdin.readline()
         print(WORK[mode](place, loaded), flush=True)
-    elif mode == "open-kill":
-        print(open_everywhere(place, given), flush=True)
+    elif mode in UPKEEP:
+        print(upkeep_everywhere(mode, place, given), flush=True)
     else:
         print(kill_everywhere(mode, place, read_sets(given)), flush=True)
