@@ -24,11 +24,11 @@ from ddreport.archive.layout import (
 from ddreport.archive.marker import create_archive, read_marker
 from ddreport.archive.migrations import ensure_current
 from ddreport.archive.pulls import pull_records
-from ddreport.archive.reading import CHANGED, FileCheck, read_table
+from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
 from ddreport.archive.sets import StoredSet, check_time, damaged
 from ddreport.archive.staging import told_as_write_error, writer_lock
 from ddreport.archive.writing import Writer
-from ddreport.errors import ArchiveCorruptError, InputError
+from ddreport.errors import ArchiveCorruptError, ArchiveError, InputError
 from ddreport.progress import NoProgress
 from ddreport.schemas import SCHEMAS
 
@@ -64,7 +64,7 @@ class Archive:
         self._finder = Finder(self.path)
         self._chain = Chain(self.path)
         self._check = FileCheck()
-        self._views: tuple[list[tuple[str, Path]], Views] | None = None
+        self._views: dict[bool, tuple[list[tuple[str, Path]], Views]] = {}  # by whether they are locked
         self._writer = Writer(self.path, self._finder)
 
     def __repr__(self) -> str:
@@ -452,11 +452,14 @@ class Archive:
 
     # SQL
 
-    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None, *, limit: int | None = None
+    ) -> pd.DataFrame:
         """Run DuckDB SQL over the tables, which are views with the names of `schemas.SCHEMAS`.
 
         Times are `TIMESTAMPTZ`, shown in UTC; `severity` is an enum, so `ORDER BY severity` puts the most severe
-        first. Files of the archive cannot be changed through the views.
+        first. It only reads, and only the archive's tables: whatever writes, changes a setting or names another
+        file is refused.
 
         Parameters
         ----------
@@ -464,15 +467,17 @@ class Archive:
             One or several statements; the last one's rows are returned.
         parameters
             Values for `?`, `$1` or `$name` in it.
+        limit
+            At most so many rows; the rest is not even computed where DuckDB can help it. None means all.
 
         Raises
         ------
         InputError
-            The SQL is wrong.
+            The SQL is wrong, or does more than read the tables.
         NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
             As `sets`; all files are compared with their sha256 when this object first uses them.
         """
-        return _settled(lambda: self._current_views().query(sql, parameters))
+        return _settled(lambda: self._current_views(locked=True).query(sql, parameters, limit=limit))
 
     def relation(self, table: str) -> duckdb.DuckDBPyRelation:
         """Return a table as a DuckDB relation for functions that reduce many rows, such as those of `metrics`.
@@ -483,19 +488,42 @@ class Archive:
         kind_of_table(table)
         return _settled(lambda: self._current_views().relation(table))
 
+    def table_files(self, table: str) -> list[Path]:
+        """Return the Parquet files that together hold every row of a table once, for engines that read files.
+
+        Each was compared with its sha256. Packs are among them, so that a file may hold several audits.
+
+        Raises
+        ------
+        ArchiveError
+            An audit lies in two packs, which nothing here makes.
+        InputError, NoDataError, ArchiveCorruptError, ArchiveVersionError
+            As `load`.
+        """
+        kind = kind_of_table(table)
+        files = _settled(lambda: table_files(table, self.sets(kind), self._check))
+        for file in files:
+            if file.identities is not None:
+                raise ArchiveError(
+                    f"{file.path.parent} holds an audit that another pack holds too.",
+                    hint="`ddreport verify` tells which of them no manifest lists; move that one away.",
+                )
+        return [file.path for file in files]
+
     def own_errors(self) -> AbstractContextManager[None]:
         """Turn DuckDB's errors inside of `with` into `ArchiveCorruptError`, `ArchiveError` or `InputError`."""
-        views = self._views[1] if self._views else self._current_views()  # the picture that a relation was taken from
-        return views.own_errors()
+        views = self._views.get(False)  # the picture that a relation was taken from
+        return (views[1] if views else self._current_views()).own_errors()
 
-    def _current_views(self) -> Views:
+    def _current_views(self, *, locked: bool = False) -> Views:
         from ddreport.archive.sql import Views
 
         sets = {kind: self.sets(kind) for kind in KINDS}
         present = [(s.sha256, s.folder) for found in sets.values() for s in found]
-        if self._views is None or self._views[0] != present:
-            self._views = (present, Views(sets, self._check))
-        return self._views[1]
+        known = self._views.get(locked)
+        if known is None or known[0] != present:
+            self._views[locked] = known = (present, Views(sets, self._check, locked=locked))
+        return known[1]
 
 
 def _settled(read: Callable[[], _T]) -> _T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +35,14 @@ _SQL_TYPES = {
 
 
 class Views:
-    """One in-memory DuckDB with a view per table over a fixed list of files: a picture that does not change."""
+    """One in-memory DuckDB with a view per table over a fixed list of files: a picture that does not change.
 
-    def __init__(self, sets: Mapping[RecordKind, Sequence[StoredSet]], check: FileCheck) -> None:
+    With `locked`, for SQL that somebody wrote: it can read these files and nothing else, and write nowhere.
+    """
+
+    def __init__(
+        self, sets: Mapping[RecordKind, Sequence[StoredSet]], check: FileCheck, *, locked: bool = False
+    ) -> None:
         import duckdb
 
         self._files: dict[str, list[TableFile]] = {
@@ -45,7 +51,11 @@ class Views:
         # Nothing is fetched from the internet behind the user's back, and times are shown in UTC.
         self._connection = duckdb.connect(
             ":memory:",
-            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",  # no Python variable of the caller is a table
+            },
         )
         with self.own_errors():
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -54,13 +64,30 @@ class Views:
             self._connection.execute(f"CREATE TYPE severity AS ENUM ({members})")
             for table, files in self._files.items():
                 self._make_view(table, files)
+            if locked:
+                paths = ", ".join(_literal(str(f.path)) for files in self._files.values() for f in files)
+                self._connection.execute(f"SET GLOBAL allowed_paths = [{paths}]")
+                self._connection.execute("SET GLOBAL enable_external_access = false")
+                self._connection.execute("SET GLOBAL lock_configuration = true")
 
-    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None) -> pd.DataFrame:
-        """Run SQL and return the rows of its last statement (none for one that has no result)."""
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None, *, limit: int | None = None
+    ) -> pd.DataFrame:
+        """Run statements that only read and return the rows of the last one, at most `limit`."""
+        import pyarrow as pa
+
         with self.own_errors():
+            _check_reads_only(sql)
             cursor = self._connection.cursor()
             cursor.execute(sql, parameters)
-            return arrow_to_pandas(cursor.to_arrow_table())
+            if limit is None:
+                return arrow_to_pandas(cursor.to_arrow_table())
+            reader = cursor.to_arrow_reader(max(limit, 1))
+            batches, rows = [], 0
+            while rows < limit and (batch := next(reader, None)) is not None:
+                batches.append(batch)
+                rows += batch.num_rows
+            return arrow_to_pandas(pa.Table.from_batches(batches, reader.schema).slice(0, limit))
 
     def relation(self, table: str) -> duckdb.DuckDBPyRelation:
         """Return the view as a relation that is evaluated when its rows are asked for."""
@@ -80,6 +107,11 @@ class Views:
             if not wrong_query or isinstance(exc, duckdb.InvalidInputException):
                 for table, files in self._files.items():
                     self._name_damage([f.path for f in files], SCHEMAS[table])
+            if isinstance(exc, duckdb.PermissionException):
+                raise InputError(
+                    f"the query wants what SQL over the archive may not do: {str(exc).strip()}",
+                    hint=f"it can read the tables {', '.join(self._files)}; no other files.",
+                ) from exc
             if wrong_query:
                 raise InputError(
                     f"the query cannot be run: {str(exc).strip()}",
@@ -120,6 +152,26 @@ class Views:
         for more in found[1:]:
             rows = rows.union(more)
         rows.project(columns).create_view(table, replace=True)
+
+
+def _check_reads_only(sql: str) -> None:
+    """Refuse whatever is no SELECT: DuckDB's own lock does not keep COPY from the files that it may read."""
+    import duckdb
+
+    for statement in duckdb.extract_statements(sql):
+        kind = statement.type
+        if kind == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs what follows
+            inner = duckdb.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+            kind = inner[0].type if len(inner) == 1 else kind
+        if kind != duckdb.StatementType.SELECT:
+            raise InputError(
+                f"the query cannot be run: it holds a statement that does more than read ({kind.name}).",
+                hint="allowed are SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN; PIVOT needs its values "
+                "named: PIVOT … ON column IN (…).",
+            )
+
+
+_EXPLAIN = re.compile(r"^\s*EXPLAIN(\s+ANALYZE)?(\s*\([^)]*\))?\s", re.IGNORECASE)
 
 
 def _literal(text: str) -> str:

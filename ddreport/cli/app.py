@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from ddreport.cli.commands import archive, demo, emulator, findings, notebooks, pull, report, targets, verify, version
+from ddreport.cli.commands import (
+    archive,
+    demo,
+    emulator,
+    findings,
+    notebooks,
+    pull,
+    report,
+    sql,
+    targets,
+    verify,
+    version,
+)
 from ddreport.cli.output import Output
 
 app = typer.Typer(
@@ -60,5 +72,5 @@ def _set_log_level(name: str) -> None:
     logging.getLogger("ddreport").setLevel(levels[name.lower()])
 
 
-for command in (demo, pull, report, findings, verify, archive, targets, notebooks, emulator, version):
+for command in (demo, pull, report, findings, sql, verify, archive, targets, notebooks, emulator, version):
     command.register(app)

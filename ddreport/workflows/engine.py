@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ddreport.archive.layout import kind_of_table
-from ddreport.archive.reading import FileCheck, find_damage, table_files
+from ddreport.archive.reading import find_damage
 from ddreport.errors import EngineError, InputError, MissingExtraError, did_you_mean
 from ddreport.schemas import COUNT, FLAG, SCHEMAS, SEVERITY, TEXT, TIME
 
@@ -99,7 +98,7 @@ def open_tables(archive: Archive, engine: str = DEFAULT_ENGINE) -> Iterator[Audi
     else:
         master = _master(engine)
         with ExitStack() as stack:
-            files = {name: table_files(name, archive.sets(kind_of_table(name)), FileCheck()) for name in AUDIT_TABLES}
+            files = {name: archive.table_files(name) for name in AUDIT_TABLES}
             session = stack.enter_context(_session(master))
             stack.enter_context(_own_errors(files))
             yield AuditTables(*(_frame(session, name, files[name]) for name in AUDIT_TABLES))

@@ -333,3 +333,23 @@ def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(tmp_path
         assert (step, again.problems, again.warnings, again.notes) == (step, [], [], [])
         assert sorted(p.name.split("=")[0] for p in (stopped.path / MONTH).iterdir()) == ["pack"]
     assert packed == {(0, 1), (4, 1), (4, 2)}
+
+
+def test_the_files_of_a_table_hold_every_row_once(pulled: Archive) -> None:
+    def rows() -> int:
+        return sum(pq.ParquetFile(path).metadata.num_rows for path in Archive(pulled.path).table_files("findings"))
+
+    assert rows() == 15
+    pulled.compact(before="2026-04", time=NOW)
+    assert rows() == 15
+
+
+def test_files_that_hold_an_audit_twice_are_not_given_away(pulled: Archive, audit_set: Any, tmp_path: Path) -> None:
+    pulled.compact(before="2026-04", time=NOW)
+    other = Archive.open(tmp_path / "other", create=True)
+    for number in (1, 9):
+        other.append(audit_set(number))
+    other.compact(before="2026-04", time=NOW)
+    shutil.copytree(other.path / MONTH, pulled.path / MONTH, dirs_exist_ok=True)
+    with pytest.raises(ArchiveError, match="another pack holds too"):
+        Archive(pulled.path).table_files("findings")

@@ -11,7 +11,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from ddreport.archive import Archive
-from ddreport.errors import ArchiveError, InputError, WindowError
+from ddreport.errors import InputError, WindowError
 from ddreport.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -290,9 +290,75 @@ def test_wrong_sql_is_explained(filled: Archive, sql: str) -> None:
     assert "audit_tasks" in str(caught.value)
 
 
-def test_trouble_with_a_file_outside_is_not_told_as_damage(filled: Archive) -> None:
-    with pytest.raises(ArchiveError, match="could not run the query"):
-        filled.query("FROM '/nonexistent/x.parquet'")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM '/etc/passwd.csv'",
+        "FROM read_text('/etc/passwd')",
+        "FROM glob('/etc/*')",
+        "FROM read_csv('/etc/passwd')",
+        "FROM findings JOIN 'https://example.com/x.parquet' USING (account)",
+    ],
+)
+def test_sql_reads_no_other_files(filled: Archive, sql: str) -> None:
+    with pytest.raises(InputError, match=r"may not do|does not exist"):
+        filled.query(sql)
+
+
+def _writing(archive: Archive) -> list[str]:
+    own, other = archive.sets("audit")[0].folder / "findings.parquet", archive.path / "new.parquet"
+    return [
+        f"COPY (SELECT 1) TO '{other}'",
+        f"COPY (SELECT 1 AS a) TO '{own}' (FORMAT parquet)",
+        f"EXPLAIN ANALYZE COPY (SELECT 1 AS a) TO '{own}' (FORMAT parquet)",
+        f"EXPLAIN /* x */ ANALYZE COPY (SELECT 1 AS a) TO '{own}'",
+        f"EXPLAIN (ANALYZE) COPY (SELECT 1 AS a) TO '{own}'",
+        f"SELECT 1; COPY (SELECT 1) TO '{own}'",
+        f"EXPORT DATABASE '{archive.path}/x'",
+        f"ATTACH '{other}'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA memory_limit = '1GB'",
+        "CREATE TABLE x AS SELECT 1",
+        "DROP VIEW findings",
+        "DELETE FROM findings",
+        f"PREPARE p AS COPY (SELECT 1) TO '{own}'",
+        "BEGIN",
+    ]
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_sql_writes_and_sets_nothing(filled: Archive, number: int) -> None:
+    before = {p: p.stat().st_mtime_ns for p in filled.path.rglob("*")}
+    with pytest.raises(InputError, match=r"more than read|cannot be run"):
+        filled.query(_writing(filled)[number])
+    assert {p: p.stat().st_mtime_ns for p in filled.path.rglob("*")} == before
+    assert len(filled.query("FROM findings")) == 9
+
+
+@pytest.mark.parametrize(
+    "sql", ["DESCRIBE findings", "SUMMARIZE checks", "EXPLAIN FROM findings", "EXPLAIN ANALYZE SELECT 1", "SHOW TABLES"]
+)
+def test_sql_may_look_around(filled: Archive, sql: str) -> None:
+    assert len(filled.query(sql)) > 0
+
+
+def test_variables_of_the_caller_are_no_tables(filled: Archive) -> None:
+    frame = pd.DataFrame({"a": [1]})
+    with pytest.raises(InputError, match="cannot be run"):
+        filled.query("SELECT * FROM frame")
+    assert len(frame) == 1
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(0, 0), (1, 1), (5, 5), (9, 9), (10, 9), (None, 9)])
+def test_a_limit_cuts_the_rows(filled: Archive, limit: int | None, rows: int) -> None:
+    found = filled.query("SELECT * FROM findings ORDER BY finding_id", limit=limit)
+    assert found["finding_id"].tolist() == sorted(filled.load("findings")["finding_id"])[:rows]
+
+
+def test_a_relation_can_be_combined_with_the_callers_own(filled: Archive) -> None:
+    names = filled.relation("findings").project("check_name").distinct()
+    assert names.fetchall() == [("DEVICE_CERTIFICATE_EXPIRING_CHECK",)]
 
 
 def test_a_relation_reads_what_the_view_has(filled: Archive) -> None:
