@@ -13,15 +13,21 @@ from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
+from ddreport.metrics.results_controls import Verdict
 from ddreport.metrics.severity import non_compliant_by_severity
+from ddreport.metrics.trend import compliance_trend
+from ddreport.metrics.verdicts import check_verdicts
 
 __all__ = [
     "CheckState",
     "GapKind",
     "KeyFigures",
+    "Verdict",
     "certificate_expiry",
+    "check_verdicts",
     "compliance",
     "compliance_by_check",
+    "compliance_trend",
     "current_checks",
     "current_findings",
     "data_gaps",

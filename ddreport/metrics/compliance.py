@@ -99,12 +99,12 @@ def compliance(audit_tasks: Table, checks: Table) -> pd.DataFrame:
     for name in counts:
         table[name] = table[name].astype("Int64").fillna(0)
     table["unfinished_checks_count"] = table["total_checks_count"] - table["finished_checks_count"]
-    table["compliance_rate"] = _share(table["compliant_checks_count"], table["finished_checks_count"])
-    table["coverage"] = _share(table["finished_checks_count"], table["total_checks_count"])
+    table["compliance_rate"] = share(table["compliant_checks_count"], table["finished_checks_count"])
+    table["coverage"] = share(table["finished_checks_count"], table["total_checks_count"])
     resources, bad = table["total_resources_count"], table["non_compliant_resources_count"]
     accepted = table["suppressed_non_compliant_resources_count"]
-    table["resource_compliance_rate"] = _share(resources - bad, resources)
-    table["strict_resource_compliance_rate"] = _share(resources - bad - accepted, resources)
+    table["resource_compliance_rate"] = share(resources - bad, resources)
+    table["strict_resource_compliance_rate"] = share(resources - bad - accepted, resources)
     return COMPLIANCE.conform(table)
 
 
@@ -148,7 +148,7 @@ def states(check_run_status: pd.Series[str]) -> pd.Series[str]:
     )
 
 
-def _share(part: pd.Series[int], whole: pd.Series[int]) -> pd.Series[float]:
+def share(part: pd.Series[int], whole: pd.Series[int]) -> pd.Series[float]:
     """Divide; NaN where there is no whole."""
     numbers = whole.astype("float64")
     return part.astype("float64") / numbers.where(numbers > 0)

@@ -1,0 +1,93 @@
+"""The tables of the measures of controls: verdicts, trend, posture, weakened controls, differences, roll-ups."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ddreport.history.results import CHECK_RUNS
+from ddreport.schemas import COUNT, FLAG, TEXT, TIME, Column, Schema
+
+
+class Verdict(StrEnum):
+    """What a check says at a moment."""
+
+    COMPLIANT = "COMPLIANT"
+    NON_COMPLIANT = "NON_COMPLIANT"
+    UNKNOWN = "UNKNOWN"
+    """Switched on, but nobody knows now: never compliant."""
+    OFF = "OFF"
+    """Switched off: neither compliant nor not."""
+
+
+_KNOWN = {c.name: c for c in CHECK_RUNS.columns}
+
+
+def _column(name: str, meaning: str | None = None, *, nullable: bool | None = None) -> Column:
+    known = _KNOWN[name]
+    return Column(name, known.dtype, meaning or known.meaning, known.nullable if nullable is None else nullable)
+
+
+_ACCOUNT, _REGION, _CHECK = (_column(n) for n in ("account", "region", "check_name"))
+_ANY_ACCOUNT = Column("account", TEXT, "12-digit AWS account id; missing for all accounts together", nullable=True)
+_ANY_REGION = Column("region", TEXT, "AWS Region; missing for all Regions together", nullable=True)
+_AS_OF = Column("as_of_time", TIME, "the moment")
+_VERDICT = Column("verdict", TEXT, "a `Verdict`")
+
+
+def _rate(name: str, meaning: str) -> Column:
+    return Column(name, "float64", f"{meaning}, 0..1", nullable=True)
+
+
+CHECK_VERDICTS = Schema(
+    "check_verdicts",
+    "One row per check and moment at which it was known: its latest verdict, as far as that still counts.",
+    ("account", "region", "check_name", "as_of_time"),
+    (
+        _ACCOUNT,
+        _REGION,
+        _CHECK,
+        _AS_OF,
+        _VERDICT,
+        Column("verdict_note", TEXT, "why it is UNKNOWN or OFF", nullable=True),
+        Column("has_run", FLAG, "true when it is on and its latest run of any kind is not overdue"),
+        Column("audit_task_id", TEXT, "audit of the verdict; missing for UNKNOWN and OFF", nullable=True),
+        Column("task_start_time", TIME, "when that audit began", nullable=True),
+        _column("total_resources_count", "resources that the verdict rests on", nullable=True),
+        _column("non_compliant_resources_count", "of these non-compliant and not suppressed", nullable=True),
+        _column("suppressed_non_compliant_resources_count", "of these non-compliant, but suppressed", nullable=True),
+    ),
+)
+
+COMPLIANCE_TREND = Schema(
+    "compliance_trend",
+    "One row per account and Region (or all together) and moment: the checks by what is known of them.",
+    ("account", "region", "as_of_time"),
+    (
+        _ANY_ACCOUNT,
+        _ANY_REGION,
+        _AS_OF,
+        Column("places_count", COUNT, "pairs of account and Region of which a check was known"),
+        Column("known_checks_count", COUNT, "checks known by then, once per account and Region: on + off"),
+        Column("on_checks_count", COUNT, "switched on: compliant + non-compliant + unknown"),
+        Column("off_checks_count", COUNT, "switched off"),
+        Column("run_checks_count", COUNT, "on, and the latest run of any kind not overdue"),
+        Column("finished_checks_count", COUNT, "on, with a verdict that counts: compliant + non-compliant"),
+        Column("compliant_checks_count", COUNT, "with the verdict compliant"),
+        Column("non_compliant_checks_count", COUNT, "with the verdict non-compliant"),
+        Column("unknown_checks_count", COUNT, "on, but without a verdict that counts"),
+        Column("compliant_only_by_suppression_count", COUNT, "compliant only since resources are suppressed"),
+        _rate("compliance_rate", "compliant / finished checks"),
+        _rate("strict_compliance_rate", "the same as if nothing were suppressed"),
+        _rate("least_compliance_rate", "compliant / on: unknown ones taken for non-compliant"),
+        _rate("unknown_rate", "unknown / on"),
+        _rate("coverage_on", "on / known"),
+        _rate("coverage_run", "run / known"),
+        _rate("coverage_finished", "finished / known"),
+        Column("counted_checks_count", COUNT, "finished checks whose resource counts AWS gave"),
+        Column("total_resources_count", COUNT, "resources that these evaluated, once per check"),
+        Column("non_compliant_resources_count", COUNT, "of these non-compliant and not suppressed"),
+        Column("suppressed_non_compliant_resources_count", COUNT, "of these non-compliant, but suppressed"),
+        _rate("resource_compliance_rate", "1 - non-compliant / evaluated resources"),
+        _rate("strict_resource_compliance_rate", "the same as if nothing were suppressed"),
+    ),
+)
