@@ -5,6 +5,7 @@ The way of the data, by the rules of docs/lifecycle.md:
     audit_tasks, checks, findings ──check_runs──▶ runs: what each run of a check proves, and whom it may resolve
     findings, runs ──spans──▶ spans: the few stretches of time in which each problem was reported
     spans, runs ──episodes──▶ from first report to proven gone · ──problems──▶ each problem's state at a moment
+                  · ──state_counts──▶ how many were in which state over time
     runs ──line_states──▶ how each check stands at given moments
 
 Only `check_runs` and `spans` touch the findings: they take pandas, DuckDB or Spark and reduce them where they are. The
@@ -14,13 +15,14 @@ rest is pandas on small tables. `extend_spans` adds later audits at the cost of 
 from ddreport.history.episodes import episodes
 from ddreport.history.identity import LINE, PROBLEM, problem_id, problem_ids
 from ddreport.history.lines import line_states
-from ddreport.history.problems import problems
+from ddreport.history.problems import problems, state_counts
 from ddreport.history.results import (
     CHECK_RUNS,
     EPISODES,
     OPEN_STATES,
     PROBLEMS,
     SPANS,
+    STATE_COUNTS,
     LineState,
     ProblemState,
     Proof,
@@ -37,6 +39,7 @@ __all__ = [
     "PROBLEM",
     "PROBLEMS",
     "SPANS",
+    "STATE_COUNTS",
     "LineState",
     "ProblemState",
     "Proof",
@@ -49,4 +52,5 @@ __all__ = [
     "problem_ids",
     "problems",
     "spans",
+    "state_counts",
 ]

@@ -39,6 +39,11 @@ def microseconds(times: pd.Series[pd.Timestamp]) -> Ints:
     return cast("Ints", times.astype("datetime64[us, UTC]").astype("int64").to_numpy())
 
 
+def as_ints(values: pd.Series[Any]) -> Ints:
+    """Return whole numbers without missing ones as an array."""
+    return cast("Ints", values.to_numpy(dtype="int64"))
+
+
 def moment(time: datetime) -> int:
     """Return one aware time as microseconds since 1970."""
     return int(pd.Timestamp(time).as_unit("us").asm8.astype("int64"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ddreport.history.arrays import NOWHERE, line_numbers, microseconds, moment
+from ddreport.history.arrays import NOWHERE, as_ints, line_numbers, microseconds, moment
 from ddreport.history.identity import LINE
 from ddreport.history.results import Proof
 from ddreport.history.thresholds import THRESHOLD_REASONS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ddreport.history.arrays import Flags, Ints
 
-_FAULT = [*LINE, "resource_type", "resource_id"]
+_RESOURCE = [*LINE, "resource_type", "resource_id"]
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,22 @@ class Chains:
     Attributes
     ----------
     spans
-        `results.SPANS` until the moment asked about.
+        `results.SPANS`.
     runs
-        `results.CHECK_RUNS`, of any time.
+        `results.CHECK_RUNS`; rows of one line stand in the order of time, so a greater row is a later run.
+    line
+        Number of each span's line, from 0 as the lines stand in the runs.
     first, last
-        Ints in `runs` of the first run that reported it, and of the last one until the moment.
+        Rows in `runs` of the first and the last run that reported it.
     resolver
-        Row of the first later run that may resolve what the last one reported, whenever it was; or `NOWHERE`.
+        Row of the first later run that may resolve what the last one reported; or `NOWHERE`.
     begins, opens
         Whether the span is the first of its problem; whether it is the first of an episode.
     """
 
     spans: pd.DataFrame
     runs: pd.DataFrame
+    line: Ints
     first: Ints
     last: Ints
     resolver: Ints
@@ -54,60 +57,120 @@ class Chains:
         return microseconds(self.runs["task_start_time"])
 
     @cached_property
-    def problem(self) -> Ints:
-        """Number of each span's problem, from 0 in the order of the spans."""
-        return np.cumsum(self.begins) - 1
+    def full_until(self) -> Ints:
+        """Row of the latest full run of the line up to each run, itself included; or `NOWHERE`."""
+        full = (self.runs["proof"] == Proof.FULL.value).to_numpy()
+        place = pd.Series(np.where(full, np.arange(len(self.runs)), NOWHERE))
+        return as_ints(place.groupby(line_numbers(self.runs)).cummax())
 
     @cached_property
     def episode(self) -> Ints:
         """Number of each span's episode within its problem, from 1."""
         number: Ints = np.cumsum(self.opens)
-        return number - (number[self.begins] - 1)[self.problem]
+        before: Ints = (number[self.begins] - 1)[np.cumsum(self.begins) - 1]
+        return number - before
 
-    @property
-    def closes(self) -> Flags:
-        """Whether the span is the last of its episode."""
-        return np.concatenate([self.opens[1:], np.ones(min(len(self.opens), 1), dtype=bool)])
+    @cached_property
+    def began(self) -> Ints:
+        """Row of the run that reported each span's problem first ever."""
+        began: Ints = self.first[self.begins][np.cumsum(self.begins) - 1]
+        return began
 
-    @property
+    @cached_property
+    def opened(self) -> Ints:
+        """Row of the run that began each span's episode."""
+        opened: Ints = self.first[self.opens][np.cumsum(self.opens) - 1]
+        return opened
+
+    def until(self, as_of: datetime | None) -> Past:
+        """Return the past as it looked at a moment; None: with all that is known."""
+        if as_of is None:
+            return Past(self, np.ones(len(self.first), dtype=bool), self.last, self.resolver)
+        end = moment(as_of)
+        known = self.times[self.first] <= end
+        # A span that goes on holds every full run of its line until then; the latest of them reported it last.
+        runs_until = np.searchsorted(self._times_by_line, self._line_time(self.line, end), side="right") - 1
+        last = np.where(self.times[self.last] > end, self.full_until[runs_until], self.last)
+        come = (self.resolver != NOWHERE) & (self.times[self.resolver] <= end)
+        return Past(self, known, last, np.where(come, self.resolver, NOWHERE))
+
+    @cached_property
+    def _times_by_line(self) -> Ints:
+        return self._line_time(line_numbers(self.runs), self.times)
+
+    def _line_time(self, line: Ints, time: Ints | int) -> Ints:
+        # One number that orders by line and then by time; a century has fewer than 2**52 microseconds.
+        return line * (1 << 52) + (time - (self.times.min() if len(self.times) else 0))
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was known at a moment, span by span of `chains`.
+
+    Attributes
+    ----------
+    known
+        Whether the span had begun.
+    last
+        Row of the run that had reported it last; of no meaning where not known.
+    resolver
+        Row of the run that had resolved it, or `NOWHERE`.
+    """
+
+    chains: Chains
+    known: Flags
+    last: Ints
+    resolver: Ints
+
+    @cached_property
     def ends(self) -> Flags:
-        """Whether the span is the last of its problem."""
-        return np.concatenate([self.begins[1:], np.ones(min(len(self.begins), 1), dtype=bool)])
+        """Whether the span was the last of its problem."""
+        return _last_of_each(self.known, self.chains.begins)
 
-    def reason_changed(self, spans: Flags) -> Flags:
-        """Tell for each of the chosen spans whether its resolver reported the same resource for another reason."""
-        resource = self.spans.groupby(_FAULT, sort=False).ngroup().to_numpy()
-        every = pd.DataFrame({"resource": resource, "from": self.first, "to": self.last})
-        chosen = pd.DataFrame({"resource": resource[spans], "resolver": self.resolver[spans]})
+    @cached_property
+    def closes(self) -> Flags:
+        """Whether the span was the last of its episode."""
+        return _last_of_each(self.known, self.chains.opens)
+
+    def reason_changed(self, chosen: Flags) -> Flags:
+        """Tell for each chosen span whether the run that resolved it reported the same resource for another reason."""
+        chains = self.chains
+        resource = chains.spans.groupby(_RESOURCE, sort=False).ngroup().to_numpy()
+        every = pd.DataFrame({"resource": resource, "from": chains.first, "to": self.last})[self.known]
+        asked = pd.DataFrame({"resource": resource[chosen], "resolver": self.resolver[chosen]}).reset_index()
         several = every[every.duplicated("resource", keep=False)]
-        pairs = chosen.reset_index().merge(several, on="resource")
+        pairs = asked[asked["resolver"] != NOWHERE].merge(several, on="resource")
         met = pairs.loc[(pairs["from"] <= pairs["resolver"]) & (pairs["resolver"] <= pairs["to"]), "index"]
-        found = np.zeros(len(chosen), dtype=bool)
+        found = np.zeros(len(asked), dtype=bool)
         found[met.unique()] = True
         return found
 
 
-def chain(spans: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None = None) -> Chains:
-    """Put spans on their lines, as things looked at `as_of` (None: with all that is known)."""
+def _last_of_each(known: Flags, begins: Flags) -> Flags:
+    """Tell of each known row whether the next one is not known or begins something new."""
+    goes_on = np.zeros(len(known), dtype=bool)
+    goes_on[:-1] = known[1:] & ~begins[1:]
+    last: Flags = known & ~goes_on
+    return last
+
+
+def chain(spans: pd.DataFrame, runs: pd.DataFrame) -> Chains:
+    """Put spans on their lines."""
     codes = pd.factorize(spans["problem_id"])[0]
     slots = spans["first_slot"].to_numpy(dtype="int64")
     order = np.lexsort((slots, codes))
     line, keys = _line_keys(spans, runs)
     first = np.searchsorted(keys, _key(line, slots))
     last = np.searchsorted(keys, _key(line, spans["last_slot"].to_numpy(dtype="int64")))
-    if as_of is not None:
-        times, end = microseconds(runs["task_start_time"]), moment(as_of)
-        last = _until(line, last, times, end, runs)
-        order = order[times[first[order]] <= end]
     resolver = _resolvers(spans, runs, line, last, keys)[order]
-    first, last, codes = first[order], last[order], codes[order]
+    codes, first = codes[order], first[order]
     begins = np.ones(len(order), dtype=bool)
     begins[1:] = codes[1:] != codes[:-1]
     opens = begins.copy()
     # The run that may resolve the span before it came and went without a report before this one.
     opens[1:] |= (resolver[:-1] != NOWHERE) & (resolver[:-1] < first[1:])
     table = spans.iloc[order].reset_index(drop=True)
-    return Chains(table, runs, first, last, resolver, begins, opens)
+    return Chains(table, runs, line[order], first, last[order], resolver, begins, opens)
 
 
 _SLOTS = 1 << 40  # more than any line has
@@ -119,26 +182,15 @@ def _key(line: Ints, slot: Ints) -> Ints:
 
 def _line_keys(spans: pd.DataFrame, runs: pd.DataFrame) -> tuple[Ints, Ints]:
     """Return the line of each span, numbered as they stand in the runs, and line and slot of each run as one key."""
-    of_runs = line_numbers(runs)
-    keys = _key(of_runs, runs["slot"].to_numpy(dtype="int64"))
+    keys = _key(line_numbers(runs), runs["slot"].to_numpy(dtype="int64"))
     lines = runs[LINE].drop_duplicates(ignore_index=True)
     number = lines.assign(line=np.arange(len(lines)))
     return spans[LINE].merge(number, on=LINE, how="left")["line"].to_numpy(dtype="int64"), keys
-
-
-def _until(line: Ints, last: Ints, times: Ints, end: int, runs: pd.DataFrame) -> Ints:
-    """Cut what came after the moment: a span that goes on holds every full run of its line until then."""
-    if not len(last):
-        return last
-    full = (runs["proof"] == Proof.FULL.value).to_numpy()
-    until = pd.Series(np.where((times <= end) & full, np.arange(len(runs)), NOWHERE))
-    latest = until.groupby(line_numbers(runs)).max().to_numpy(dtype="int64")
-    return np.where(times[last] > end, latest[line], last)
 
 
 def _resolvers(spans: pd.DataFrame, runs: pd.DataFrame, line: Ints, last: Ints, keys: Ints) -> Ints:
     slots = runs["resolver_slot"].fillna(NOWHERE).to_numpy(dtype="int64")
     strict = runs["threshold_resolver_slot"].fillna(NOWHERE).to_numpy(dtype="int64")
     hidden = spans["reason_code"].isin(THRESHOLD_REASONS).to_numpy()
-    slot = np.where(hidden, strict[last], slots[last]) if len(last) else last
+    slot = np.where(hidden, strict[last], slots[last])
     return np.where(slot == NOWHERE, NOWHERE, np.searchsorted(keys, _key(line, slot)))

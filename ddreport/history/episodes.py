@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ddreport.history.arrays import NOWHERE, moment, take
-from ddreport.history.chains import Chains, chain
-from ddreport.history.identity import LINE
-from ddreport.history.results import EPISODES, Proof, Resolution
+from ddreport.engines import check_as_of
+from ddreport.history.arrays import NOWHERE, line_numbers, take
+from ddreport.history.chains import chain
+from ddreport.history.results import EPISODES, Resolution
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ddreport.history.arrays import Flags, Ints
+    from ddreport.history.chains import Chains, Past
 
 
 def episodes(spans: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None = None) -> pd.DataFrame:
@@ -33,40 +34,37 @@ def episodes(spans: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None 
     DataFrame
         `results.EPISODES`, sorted by problem_id and episode. `severity`, `is_suppressed`, `policy_version_id` and
         `expiration_time` are those reported last in the episode.
+
+    Raises
+    ------
+    WindowError
+        `as_of` has no time zone.
     """
-    chains = chain(spans, runs, as_of=as_of)
-    closes, opens = chains.closes, chains.opens
-    # Attributes are those of the episode's last span, its beginning that of its first.
+    chains = chain(spans, runs)
+    past = chains.until(None if as_of is None else check_as_of(as_of))
+    closes = past.closes
     table = chains.spans[closes].reset_index(drop=True)
-    first, last = chains.first[opens], chains.last[closes]
-    resolver = seen_until(chains, closes, as_of)
+    opened = chains.opened[closes]
     table["episode"] = chains.episode[closes]
-    table["absent_time"] = take(runs["task_start_time"], _last_full_before(runs)[first])
-    for name, rows in (("first_seen", first), ("last_seen", last), ("resolved", resolver)):
+    table["absent_time"] = take(runs["task_start_time"], _full_before(chains)[opened])
+    for name, rows in (("first_seen", opened), ("last_seen", past.last[closes]), ("resolved", past.resolver[closes])):
         table[f"{name}_time"] = take(runs["task_start_time"], rows)
         table[f"{name}_audit_task_id"] = take(runs["audit_task_id"], rows)
-    table["resolution"] = resolutions(chains, closes, resolver)
+    table["resolution"] = resolutions(past, closes)
     return EPISODES.conform(table).sort_values(["problem_id", "episode"], ignore_index=True)
 
 
-def seen_until(chains: Chains, chosen: Flags, as_of: datetime | None) -> Ints:
-    """Return the resolvers of the chosen spans, but only those that had come by `as_of`."""
-    resolver = chains.resolver[chosen]
-    if as_of is None or not len(resolver):
-        return resolver
-    return np.where(chains.times[resolver] <= moment(as_of), resolver, NOWHERE)
-
-
-def resolutions(chains: Chains, chosen: Flags, resolver: Ints) -> pd.Series[str]:
+def resolutions(past: Past, chosen: Flags) -> pd.Series[str]:
     """Say how each chosen span ended; missing where no run resolved it."""
-    changed = chains.reason_changed(chosen)
+    changed = past.reason_changed(chosen)
     text = np.where(changed, Resolution.REASON_CHANGED.value, Resolution.NOT_REPORTED.value)
-    return pd.Series(text, dtype="str").where(resolver != NOWHERE)
+    return pd.Series(text, dtype="str").where(past.resolver[chosen] != NOWHERE)
 
 
-def _last_full_before(runs: pd.DataFrame) -> Ints:
+def _full_before(chains: Chains) -> Ints:
     """Return for each run the latest full one before it in its line, or `NOWHERE`."""
-    full = (runs["proof"] == Proof.FULL.value).to_numpy()
-    place = pd.Series(np.where(full, np.arange(len(runs)), NOWHERE))
-    keys = [runs[name] for name in LINE]
-    return place.groupby(keys).transform(lambda own: own.shift(fill_value=NOWHERE).cummax()).to_numpy(dtype="int64")
+    line = line_numbers(chains.runs)
+    before = np.full(len(line), NOWHERE, dtype="int64")
+    same = line[1:] == line[:-1]
+    before[1:][same] = chains.full_until[:-1][same]
+    return before

@@ -28,11 +28,8 @@ def problem_id(parts: Iterable[str]) -> str:
     >>> problem_id(["111122223333", "eu-west-1", "LOGGING_DISABLED_CHECK", "ACCOUNT_SETTINGS", "1", "LOGGING_DISABLED"])
     '92d112ae711b2167c3f094ca08beb55e'
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data) + data)
-    return digest.hexdigest()[:32]
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in encoded)).hexdigest()[:32]
 
 
 def problem_ids(rows: pd.DataFrame) -> pd.Series[str]:

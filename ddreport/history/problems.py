@@ -1,4 +1,4 @@
-"""Problems: what is known of each at a moment."""
+"""Problems: what is known of each at a moment, and how many were in which state over time."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ import numpy as np
 import pandas as pd
 
 from ddreport.engines import check_as_of
-from ddreport.history.arrays import DAY, NOWHERE, moment, take
-from ddreport.history.chains import Chains, chain
-from ddreport.history.comparable import LOOKS_BACK
-from ddreport.history.episodes import resolutions, seen_until
-from ddreport.history.identity import LINE
+from ddreport.history.arrays import take
+from ddreport.history.chains import chain
+from ddreport.history.episodes import resolutions
 from ddreport.history.lines import line_states
-from ddreport.history.results import PROBLEMS, LineState, ProblemState
+from ddreport.history.results import PROBLEMS, STATE_COUNTS
+from ddreport.history.states import States, states_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from ddreport.history.arrays import Ints
-
-_SHORTER_LOOK = "later audits look back a shorter time and did not report it"
-_LAXER_THRESHOLD = "later audits had a laxer threshold and did not report it"
 
 
 def problems(
@@ -54,67 +49,80 @@ def problems(
     WindowError
         `as_of` has no time zone.
     """
-    chains = chain(spans, runs, as_of=check_as_of(as_of))
-    ends = chains.ends
+    chains = chain(spans, runs)
+    past = chains.until(check_as_of(as_of))
+    ends = past.ends
     table = chains.spans[ends].reset_index(drop=True)
-    first, last = chains.first[chains.begins], chains.last[ends]
-    opened = chains.first[chains.opens][np.cumsum(chains.opens)[ends] - 1] if len(table) else last
-    resolver = seen_until(chains, ends, as_of)
-    for name, rows in (("first_seen", first), ("last_seen", last), ("resolved", resolver)):
-        table[f"{name}_time"] = take(runs["task_start_time"], rows)
-        table[f"{name}_audit_task_id"] = take(runs["audit_task_id"], rows)
-    table["opened_time"] = take(runs["task_start_time"], opened)
-    table["resolution"] = resolutions(chains, ends, resolver)
+    rows = (
+        ("first_seen", chains.began[ends]),
+        ("last_seen", past.last[ends]),
+        ("resolved", past.resolver[ends]),
+    )
+    for name, places in rows:
+        table[f"{name}_time"] = take(runs["task_start_time"], places)
+        table[f"{name}_audit_task_id"] = take(runs["audit_task_id"], places)
+    table["opened_time"] = take(runs["task_start_time"], chains.opened[ends])
+    table["resolution"] = resolutions(past, ends)
     table["reopened_count"] = chains.episode[ends] - 1
-    _add_states(table, chains, as_of, check_configurations, last=last, opened=opened, resolver=resolver)
+    found = states_at(past, as_of, line_states(runs, [as_of], check_configurations=check_configurations))
+    table["state"] = pd.Series(found.state, dtype="str")
+    table["known_state"] = pd.Series(found.known_state, dtype="str")
+    table["state_note"] = pd.Series(found.note, dtype="str")
     until = table["resolved_time"].fillna(pd.Timestamp(as_of))
     table["age_days"] = (until - table["opened_time"]).dt.total_seconds() / 86400
     order = ["account", "region", "severity", "check_name", "resource_type", "resource_id", "reason_code"]
     return PROBLEMS.conform(table).sort_values(order, ignore_index=True)
 
 
-def _add_states(
-    table: pd.DataFrame,
-    chains: Chains,
-    as_of: datetime,
-    check_configurations: pd.DataFrame | None,
+def state_counts(
+    spans: pd.DataFrame,
+    runs: pd.DataFrame,
+    moments: Sequence[datetime],
     *,
-    last: Ints,
-    opened: Ints,
-    resolver: Ints,
-) -> None:
-    """Add `state`, `known_state` and `state_note`."""
-    lines = line_states(chains.runs, [as_of], check_configurations=check_configurations)
-    line = table[LINE].merge(lines, on=LINE, how="left")
-    full = line["full_run"].fillna(NOWHERE).to_numpy(dtype="int64")
-    latest = line["latest_run"].fillna(NOWHERE).to_numpy(dtype="int64")
-    first = chains.first[chains.begins]
-    known = np.select(
-        [table["is_suppressed"].to_numpy(dtype=bool), last == first, last == opened],
-        [ProblemState.SUPPRESSED.value, ProblemState.NEW.value, ProblemState.REOPENED.value],
-        ProblemState.OPEN.value,
-    )
-    # Rows of one line stand in the order of time, so the greater row is the later run.
-    passed_over = last < full
-    age = moment(as_of) - chains.times[last]
-    fresh = (last == latest) & (age <= 2 * line["usual_step_days"].fillna(31.0).to_numpy() * DAY)
-    unsure = (line["line_state"] != LineState.CURRENT.value).to_numpy() & ~fresh
-    looks_back = table["check_name"].isin(LOOKS_BACK).to_numpy()
-    off = (line["line_state"] == LineState.OFF.value).to_numpy()
-    resolved = resolver != NOWHERE
-    cases = [resolved, off, passed_over & ~looks_back, passed_over, unsure]
-    table["known_state"] = pd.Series(np.where(resolved, ProblemState.RESOLVED.value, known), dtype="str")
-    out, unknown = ProblemState.OUT_OF_SCOPE.value, ProblemState.UNKNOWN.value
-    table["state"] = pd.Series(
-        np.select(cases, [ProblemState.RESOLVED.value, out, out, unknown, unknown], known), dtype="str"
-    )
-    said = line["note"].to_numpy(dtype=object)
-    nothing = np.full(len(table), None, dtype=object)
-    table["state_note"] = pd.Series(
-        np.select(
-            cases,
-            [nothing, said, np.where(nothing, said, _LAXER_THRESHOLD), np.where(nothing, said, _SHORTER_LOOK), said],
-            nothing,
-        ),
-        dtype="str",
-    )
+    check_configurations: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Count the problems in each state at each moment: what `problems` says there, counted.
+
+    Parameters
+    ----------
+    spans, runs, check_configurations
+        As in `problems`.
+    moments
+        Aware datetimes, such as the ends of the weeks of a year.
+
+    Returns
+    -------
+    DataFrame
+        `results.STATE_COUNTS`: rows only for states that occur, sorted by as_of_time, account, region, check_name,
+        severity and state.
+
+    Raises
+    ------
+    WindowError
+        A moment has no time zone.
+    """
+    chains = chain(spans, runs)
+    lines = line_states(runs, [check_as_of(m) for m in moments], check_configurations=check_configurations)
+    by_moment = dict(tuple(lines.groupby("as_of_time")))
+    severities = chains.spans["severity"].cat
+    codes = severities.codes.to_numpy(dtype="int64")
+    names = runs[["account", "region", "check_name"]].drop_duplicates(ignore_index=True)
+    parts = []
+    for time in moments:
+        past = chains.until(time)
+        ends = past.ends
+        if not ends.any():
+            continue
+        found = states_at(past, time, by_moment[pd.Timestamp(time).tz_convert("UTC").as_unit("us")])
+        key = (chains.line[ends] * len(severities.categories) + codes[ends]) * len(States) + found.number
+        values, counts = np.unique(key, return_counts=True)
+        rest, state = np.divmod(values, len(States))
+        line, severity = np.divmod(rest, len(severities.categories))
+        part = names.take(line).reset_index(drop=True)
+        part["severity"] = severities.categories[severity]
+        part["state"] = [States[number] for number in state]
+        parts.append(part.assign(problems_count=counts, as_of_time=time))
+    if not parts:
+        return STATE_COUNTS.empty()
+    table = STATE_COUNTS.conform(pd.concat(parts))
+    return table.sort_values(list(STATE_COUNTS.key), ignore_index=True)

@@ -191,3 +191,18 @@ PROBLEMS = Schema(
         Column("age_days", "float64", "from `opened_time` to the moment, or to `resolved_time`, in days"),
     ),
 )
+
+STATE_COUNTS = Schema(
+    "state_counts",
+    "One row per moment, check, severity and state that occurs: how many problems were in that state.",
+    ("as_of_time", "account", "region", "check_name", "severity", "state"),
+    (
+        Column("as_of_time", TIME, "the moment"),
+        _ACCOUNT,
+        _REGION,
+        _CHECK,
+        Column("severity", SEVERITY, "severity as reported last, most severe first"),
+        Column("state", TEXT, "a `ProblemState`"),
+        Column("problems_count", COUNT, "problems in that state"),
+    ),
+)

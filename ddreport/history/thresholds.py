@@ -56,19 +56,19 @@ def strictness(runs: pd.DataFrame) -> tuple[Ints, Ints]:
 
 
 def _of_line(table: pd.DataFrame | None, values: tuple[str, ...], columns: list[str]) -> pd.DataFrame | None:
-    """Return the rows with these values in order of time; None if there are none."""
+    """Return the rows with these values in order of time."""
     if table is None:
         return None
     for column, value in zip(columns, values, strict=True):
         table = table[table[column] == value]
-    return None if table.empty else table.sort_values("observed_time")
+    return table.sort_values("observed_time")
 
 
 def _days(
     runs: pd.DataFrame, states: pd.DataFrame | None, looks: pd.DataFrame | None, default: int
 ) -> tuple[Ints, Ints]:
     """Return for each run of one line the threshold seen before it and the one seen at the next look after it."""
-    if states is None:
+    if states is None or states.empty:
         constant = np.full(len(runs), default, dtype="int64")
         return constant, constant
     days = states["threshold_days"].fillna(default).to_numpy(dtype="int64")

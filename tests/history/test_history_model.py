@@ -124,3 +124,18 @@ def test_neither_the_order_of_arrival_nor_a_second_arrival_changes_anything(hist
     spans = hs.spans(t["findings"], runs)
     assert_frame_equal(hs.spans(mixed["findings"], runs), spans)
     assert_frame_equal(hs.spans(doubled["findings"], runs), spans)
+
+
+@FEWER
+@given(history=HISTORIES.histories(), hours=st.lists(st.integers(-1, 24 * 40), min_size=1, max_size=3, unique=True))
+def test_counts_over_time_are_those_of_the_problems_at_each_moment(history: dict[str, Any], hours: list[int]) -> None:
+    t = HISTORIES.tables(history)
+    runs = runs_of(t)
+    spans = hs.spans(t["findings"], runs)
+    states = t["check_configurations"]
+    moments = [HISTORIES.START + timedelta(hours=h) for h in hours]
+    counts = hs.state_counts(spans, runs, moments, check_configurations=states)
+    key = ["as_of_time", "account", "region", "check_name", "severity", "state"]
+    tables = [hs.problems(spans, runs, as_of=m, check_configurations=states).assign(as_of_time=m) for m in moments]
+    expected = pd.concat(tables).groupby(key, observed=True).size()
+    assert {tuple(row[:-1]): row[-1] for row in counts.itertuples(index=False, name=None)} == expected.to_dict()

@@ -1,0 +1,118 @@
+"""The state of every problem at a moment, from its past and from how its check stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddreport.history.arrays import DAY, NOWHERE, moment
+from ddreport.history.comparable import LOOKS_BACK
+from ddreport.history.identity import LINE
+from ddreport.history.lines import LONGEST_STEP_DAYS
+from ddreport.history.results import LineState, ProblemState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ddreport.history.arrays import Ints
+    from ddreport.history.chains import Past
+
+States = [s.value for s in ProblemState]
+"""Every state, in the order of their numbers here."""
+
+_NUMBER = {state: number for number, state in enumerate(ProblemState)}
+
+_SHORTER_LOOK = "later audits look back a shorter time and did not report it"
+_LAXER_THRESHOLD = "later audits had a laxer threshold and did not report it"
+
+
+@dataclass(frozen=True)
+class Found:
+    """States of the problems whose last spans are `past.ends`, in their order."""
+
+    number: Ints
+    known_number: Ints
+    note: NDArray[Any]
+
+    @property
+    def state(self) -> list[str]:
+        """What is known."""
+        return [States[n] for n in self.number]
+
+    @property
+    def known_state(self) -> list[str]:
+        """What held when somebody last looked."""
+        return [States[n] for n in self.known_number]
+
+
+def states_at(past: Past, as_of: datetime, lines: pd.DataFrame) -> Found:
+    """Apply the table of states in docs/lifecycle.md, from the top.
+
+    Parameters
+    ----------
+    past
+        What was known at `as_of`.
+    lines
+        `line_states` of the same moment, for every line that had a run.
+    """
+    chains, ends = past.chains, past.ends
+    line = chains.line[ends]
+    last, resolver = past.last[ends], past.resolver[ends]
+    stand = _on_lines(chains.runs, lines)
+    full, latest = stand["full_run"][line], stand["latest_run"][line]
+    known = np.select(
+        [
+            chains.spans["is_suppressed"].to_numpy(dtype=bool)[ends],
+            last == chains.began[ends],
+            last == chains.opened[ends],
+        ],
+        [_NUMBER[ProblemState.SUPPRESSED], _NUMBER[ProblemState.NEW], _NUMBER[ProblemState.REOPENED]],
+        _NUMBER[ProblemState.OPEN],
+    )
+    resolved = resolver != NOWHERE
+    off = stand["off"][line]
+    passed_over = last < full  # a greater row is a later run
+    looks_back = stand["looks_back"][line]
+    age = moment(as_of) - chains.times[last]
+    just_reported = (last == latest) & (age <= 2 * stand["usual_step_days"][line] * DAY)
+    unsure = ~stand["current"][line] & ~just_reported
+    cases = [resolved, off, passed_over & ~looks_back, passed_over, unsure]
+    out, unknown = _NUMBER[ProblemState.OUT_OF_SCOPE], _NUMBER[ProblemState.UNKNOWN]
+    gone = _NUMBER[ProblemState.RESOLVED]
+    note = np.full(len(line), None, dtype=object)
+    said = stand["note"][line]
+    note = np.select(
+        cases,
+        [
+            note,
+            said,
+            np.full(len(line), _LAXER_THRESHOLD, dtype=object),
+            np.full(len(line), _SHORTER_LOOK, dtype=object),
+            said,
+        ],
+        note,
+    )
+    return Found(
+        np.select(cases, [gone, out, out, unknown, unknown], known).astype("int64"),
+        np.where(resolved, gone, known).astype("int64"),
+        note,
+    )
+
+
+def _on_lines(runs: pd.DataFrame, lines: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Return how each line stands as arrays by its number; a line without a run yet stands as if it had none."""
+    table = runs[LINE].drop_duplicates(ignore_index=True).merge(lines, on=LINE, how="left")
+    return {
+        "full_run": table["full_run"].fillna(NOWHERE).to_numpy(dtype="int64"),
+        "latest_run": table["latest_run"].fillna(NOWHERE).to_numpy(dtype="int64"),
+        "usual_step_days": table["usual_step_days"].fillna(LONGEST_STEP_DAYS).to_numpy(dtype="float64"),
+        "off": (table["line_state"] == LineState.OFF.value).to_numpy(dtype=bool),
+        "current": (table["line_state"] == LineState.CURRENT.value).to_numpy(dtype=bool),
+        "looks_back": table["check_name"].isin(LOOKS_BACK).to_numpy(dtype=bool),
+        "note": table["note"].astype(object).where(table["note"].notna(), None).to_numpy(dtype=object),
+    }
