@@ -11,6 +11,7 @@ from ddreport.metrics.expiry import certificate_expiry
 from ddreport.metrics.figures import KeyFigures, key_figures
 from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
+from ddreport.metrics.posture import posture_contributions, posture_score
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
 from ddreport.metrics.results_controls import Verdict
@@ -34,6 +35,8 @@ __all__ = [
     "key_figures",
     "memberships",
     "non_compliant_by_severity",
+    "posture_contributions",
+    "posture_score",
     "target_coverage",
     "target_gaps",
     "top_resources",

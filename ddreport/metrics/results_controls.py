@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ddreport.history.results import CHECK_RUNS
-from ddreport.schemas import COUNT, FLAG, TEXT, TIME, Column, Schema
+from ddreport.schemas import COUNT, FLAG, SEVERITY, TEXT, TIME, Column, Schema
 
 
 class Verdict(StrEnum):
@@ -89,5 +89,50 @@ COMPLIANCE_TREND = Schema(
         Column("suppressed_non_compliant_resources_count", COUNT, "of these non-compliant, but suppressed"),
         _rate("resource_compliance_rate", "1 - non-compliant / evaluated resources"),
         _rate("strict_resource_compliance_rate", "the same as if nothing were suppressed"),
+    ),
+)
+
+_SCORE = "100 x sum(weight x credit) / sum(weight) over all known checks"
+
+POSTURE_SCORE = Schema(
+    "posture_score",
+    "One row per account and Region (or all together) and moment: the posture in one number, 0..100.",
+    ("account", "region", "as_of_time"),
+    (
+        _ANY_ACCOUNT,
+        _ANY_REGION,
+        _AS_OF,
+        Column("posture_score", "float64", f"{_SCORE}; unknown checks have no credit", nullable=True),
+        Column("strict_posture_score", "float64", "the same as if nothing were suppressed", nullable=True),
+        Column("score_if_unknown_compliant", "float64", "the same if all unknown checks complied", nullable=True),
+        Column("known_checks_count", COUNT, "checks that the score rests on"),
+        Column("unknown_checks_count", COUNT, "of these unknown: between the score and its upper bound"),
+        Column("off_checks_count", COUNT, "of these switched off: their weight is lost"),
+        Column("ungraded_checks_count", COUNT, "of these with a severity that nobody knows; they weigh most"),
+        Column("total_weight", "float64", "sum of the weights"),
+    ),
+)
+
+POSTURE_CONTRIBUTIONS = Schema(
+    "posture_contributions",
+    "One row per check and moment: what it adds to the posture score, and what it could add.",
+    ("account", "region", "check_name", "as_of_time"),
+    (
+        _ACCOUNT,
+        _REGION,
+        _CHECK,
+        _AS_OF,
+        Column("severity", SEVERITY, "severity of the check; missing where nobody knows it", nullable=True),
+        Column("weight", "float64", "weight of the check"),
+        _VERDICT,
+        Column("credit", "float64", "share of its weight that counts, 0..1"),
+        Column("strict_credit", "float64", "the same as if nothing were suppressed"),
+        Column("credit_if_compliant", "float64", "the same if an unknown check complied"),
+        Column("points", "float64", "part of the score: 100 x weight x credit / sum of weights"),
+        Column("strict_points", "float64", "part of the strict score"),
+        Column("points_if_compliant", "float64", "part of the score if all unknown checks complied"),
+        Column("possible_points", "float64", "part of the score when it complies"),
+        Column("lost_points", "float64", "possible_points - points"),
+        Column("reason", TEXT, "why it has that credit, in plain words"),
     ),
 )
