@@ -1,7 +1,8 @@
 """A small loopback HTTP server that speaks the audit read calls of AWS IoT, and STS, from canned data.
 
 It is no emulator: it evaluates nothing and changes nothing. It answers what a test put into `CannedAccount`, by pages,
-in the wire format of the service, and goes wrong on request (`CannedServer.fail`, `drop`, `answer`, `delay`).
+in the wire format of the service, and goes wrong on request (`CannedServer.fail`, `drop`, `answer`, `delay`). It can
+take its time and hold its callers to a rate, too (`CannedServer.hold_to`).
 
 As a script it serves one audit with many findings and prints where, for the benchmark:
 
@@ -17,7 +18,9 @@ import re
 import socket
 import sys
 import threading
+import time
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -145,6 +148,15 @@ class _Fault:
     seconds: float = 0.0
 
 
+_TOO_FAST = _Fault(
+    "answer",
+    None,
+    status=400,
+    body=b'{"message": "Rate exceeded"}',
+    headers={"x-amzn-ErrorType": "ThrottlingException"},
+)
+
+
 class CannedServer:
     """The server; a context manager. `endpoint` is its address, `calls` what was asked, in order."""
 
@@ -157,6 +169,10 @@ class CannedServer:
         self._stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._pages: dict[tuple[str, int, int], bytes] = {}
+        self._latency = 0.0
+        self._rate: int | None = None
+        self._accepted: dict[str, deque[float]] = {}
+        self.log: list[tuple[float, str, dict[str, Any], bool]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._http.daemon_threads = False
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
@@ -205,6 +221,30 @@ class CannedServer:
     def delay(self, operation: str, seconds: float, *, times: int | None = None) -> None:
         """Answer late (or at once when the server is being stopped)."""
         self._add(operation, _Fault("delay", times, seconds=seconds))
+
+    def hold_to(self, per_second: int | None = None, *, latency: float = 0.0) -> None:
+        """Answer after `latency` seconds, and refuse what is above a rate, for each operation of AWS IoT.
+
+        A call is refused when the second before it holds `per_second` calls that were not. From here on `log` tells
+        time, operation, members and whether it was accepted, for each call.
+        """
+        with self._lock:
+            self._rate, self._latency = per_second, latency
+            self._accepted.clear()
+            self.log.clear()
+
+    def _admit(self, operation: str, asked: dict[str, Any]) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            accepted = self._accepted.setdefault(operation, deque())
+            while accepted and now - accepted[0] >= 1.0:
+                accepted.popleft()
+            is_limited = self._rate is not None and operation not in ("GetCallerIdentity", "AssumeRole")
+            good = not is_limited or len(accepted) < (self._rate or 0)
+            if good:
+                accepted.append(now)
+            self.log.append((now, operation, asked, good))
+        return good
 
     def _add(self, operation: str, fault: _Fault) -> None:
         with self._lock:
@@ -328,7 +368,10 @@ def _handler_of(server: CannedServer) -> type[BaseHTTPRequestHandler]:
             with server._lock:
                 server.calls.append((operation, asked))
                 server.user_agents.add(self.headers.get("user-agent", ""))
-            fault = server._fault_of(operation)
+            admitted = server._admit(operation, asked)
+            if server._latency:
+                server._stopping.wait(server._latency)
+            fault = server._fault_of(operation) if admitted else _TOO_FAST
             if fault and fault.kind == "drop":
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)

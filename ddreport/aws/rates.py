@@ -12,6 +12,7 @@ request in two seconds.)
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 _PERIOD = 1.0
-_MARGIN = 0.01  # seconds; requests do not travel equally fast, so AWS may see them closer together than we sent them
+_MARGIN = 0.02  # seconds; requests do not travel equally fast, so AWS may see them closer together than we sent them
 
-# How an operation's share of its rate follows refusals.
-_CUT = 0.8  # factor for each second that holds a refusal
+# How an operation's share of its rate follows refusals. A few refusals, as requests that catch up with each other get,
+# must not cost much; where others take part, this settles at about one refusal a second, whatever they leave.
+_CUT = 0.95  # factor for each refusal
+_REGAIN = 1.05  # factor for each second
 _LEAST = 0.1
-_REGAIN = 0.05  # added each second without one
 
 PUBLISHED_RATES: dict[str, int] = {
     **dict.fromkeys(
@@ -136,25 +138,21 @@ class _Operation:
 
     def next_place(self, now: float) -> float:
         """Take the next free place in time, `now` or later."""
-        share = self._share_at(now)
+        allowed = self._rate * self._share_at(now)
         at = now
-        if len(self._granted) == self._rate:
-            # The request before the last `rate` ones must be a full period old.
-            at = max(at, self._granted[0] + (_PERIOD + _MARGIN) / share)
-        if share < 1.0 and self._granted:
-            # Where others take part, requests are spread out: a free second is not ours alone.
-            at = max(at, self._granted[-1] + _PERIOD / (self._rate * share))
+        # So many requests a period as go into the share, and the period longer by what is left over.
+        number = max(1, math.ceil(allowed - 1e-9))
+        if len(self._granted) >= number:
+            at = max(at, self._granted[-number] + (_PERIOD + _MARGIN) * number / allowed)
         self._granted.append(at)
         return at
 
     def cut(self, now: float) -> None:
-        """Lower the share; several refusals in a second say the same thing once."""
-        share = self._share_at(now)
-        if share == 1.0 or now - self._share_time >= _PERIOD:
-            self._share, self._share_time = max(_LEAST, share * _CUT), now
+        """Lower the share."""
+        self._share, self._share_time = max(_LEAST, self._share_at(now) * _CUT), now
 
     def _share_at(self, now: float) -> float:
-        return min(1.0, self._share + _REGAIN * (now - self._share_time))
+        return min(1.0, self._share * math.pow(_REGAIN, min(now - self._share_time, 100.0)))
 
 
 def attach_limiter(client: BaseClient, limiter: Callable[[], RateLimiter]) -> None:

@@ -51,7 +51,7 @@ def test_no_second_holds_more_requests_than_the_rate(limiter, clock, operation, 
 
 def test_the_rate_is_used_up(limiter, clock):
     took = grants(limiter, clock, "ListAuditFindings", 101)[-1] - 1000
-    assert 10 <= took <= 10.2
+    assert 10 <= took <= 10.3
 
 
 def test_a_few_requests_do_not_wait(limiter, clock):
@@ -91,26 +91,19 @@ def test_a_refusal_slows_its_operation_down_a_little_and_not_for_long(limiter, c
     limiter.refused("ListAuditFindings")
     start = clock.now
     first = grants(limiter, clock, "ListAuditFindings", 9)[-1] - start
-    assert 0.9 < first < 2.5
+    assert 1 < first < 1.2
     clock.now += 10
     start = clock.now
-    assert grants(limiter, clock, "ListAuditFindings", 101)[-1] - start < 10.2
-
-
-def test_refusals_of_one_second_count_once(limiter, clock):
-    for _ in range(50):
-        limiter.refused("ListAuditFindings")
-    start = clock.now
-    assert grants(limiter, clock, "ListAuditFindings", 21)[-1] - start < 3
+    assert grants(limiter, clock, "ListAuditFindings", 101)[-1] - start < 10.3
 
 
 def test_refused_for_ever_it_still_asks_now_and_then(limiter, clock):
     for _ in range(200):
         limiter.refused("ListAuditFindings")
-        clock.now += 1
+        clock.now += 0.1
     start = clock.now
-    grants(limiter, clock, "ListAuditFindings", 2)
-    assert 0 < clock.now - start <= 1
+    grants(limiter, clock, "ListAuditFindings", 5)
+    assert 2 < clock.now - start < 5
 
 
 def test_other_operations_keep_their_rate_after_a_refusal(limiter, clock):
@@ -125,16 +118,18 @@ def test_what_others_leave_free_is_used(taken):
     clock = FakeClock()
     limiter = RateLimiter(clock=clock, sleep=clock.sleep)
     free = 10.0 - taken
-    bucket, last, accepted = free, clock.now, 0
+    bucket, last, accepted, refusals = free, clock.now, 0, 0
     while clock.now < 1120:
         limiter.acquire("ListAuditFindings")
         bucket, last = min(free, bucket + (clock.now - last) * free), clock.now
         if bucket >= 1:
             bucket, accepted = bucket - 1, accepted + 1
         else:
+            refusals += 1
             limiter.refused("ListAuditFindings")
         clock.now += 0.001
     assert accepted / 120 >= 0.9 * free
+    assert refusals <= 1.5 * 120
 
 
 def test_every_published_rate_belongs_to_an_operation_of_the_service(client):

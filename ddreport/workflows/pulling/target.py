@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 FAILURES_IN_A_ROW = 3
 """So many refusals in a row mean that the call as such is refused, and not one task odd."""
 
-WORKERS = 6
+WORKERS = 8
 """Tasks of one target that are fetched at once.
 
 One at a time, a call that takes 100 ms is made ten times a second at best, and less since every audit takes two calls
-and is written to the disk. Six reach AWS's rate up to about 300 ms a call, and are few enough to hold in memory.
+and is written to the disk. Eight reach AWS's rate up to about 300 ms a call, and are few enough to hold in memory.
 """
 
 
