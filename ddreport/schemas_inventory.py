@@ -2,6 +2,8 @@
 
 Every table has `observed_time`, the moment at which the look around began. Which of them were read at all says
 `inventory_status`: a table that was refused has no rows, and without that row it would look like "there are none".
+
+ARNs that follow from account, Region and id are left out: an id is 32 random bytes, and twice is twice as much to keep.
 """
 
 from __future__ import annotations
@@ -38,7 +40,6 @@ CERTIFICATES = Schema(
         _REGION,
         _OBSERVED,
         Column("certificate_id", TEXT, "AWS's id: the sha256 of the certificate, hex in lower case"),
-        Column("certificate_arn", TEXT, "its ARN"),
         Column("status", TEXT, "`ACTIVE`, `INACTIVE`, `REVOKED`, `PENDING_TRANSFER`, …, as last listed"),
         _MODE,
         _CREATED,
@@ -66,7 +67,6 @@ CA_CERTIFICATES = Schema(
         _REGION,
         _OBSERVED,
         Column("ca_certificate_id", TEXT, "AWS's id of the CA certificate, hex in lower case"),
-        Column("ca_certificate_arn", TEXT, "its ARN"),
         Column("status", TEXT, "`ACTIVE` or `INACTIVE`"),
         Column(
             "auto_registration_status", TEXT, "`ENABLE`: devices register by connecting; or `DISABLE`", nullable=True
@@ -121,15 +121,14 @@ POLICY_VERSIONS = Schema(
 POLICY_TARGETS = Schema(
     "policy_targets",
     "One row per thing group, certificate or other principal that an AWS IoT policy is attached to.",
-    ("account", "region", "observed_time", "policy_name", "target_arn"),
+    ("account", "region", "observed_time", "policy_name", "target_type", "target_id"),
     (
         _ACCOUNT,
         _REGION,
         _OBSERVED,
         _POLICY,
-        Column("target_arn", TEXT, "ARN of a certificate or thing group, or the id of a Cognito identity"),
         Column("target_type", TEXT, "`certificate`, `thing_group`, `cognito_identity` or `other`"),
-        Column("target_id", TEXT, "certificate id, name of the group, id of the identity; else the target itself"),
+        Column("target_id", TEXT, "certificate id, name of the group, id of the identity; else AWS's `target`"),
     ),
 )
 
@@ -179,14 +178,14 @@ THING_GROUP_MEMBERS = Schema(
 THING_PRINCIPALS = Schema(
     "thing_principals",
     "One row per thing and principal (certificate or Cognito identity) attached to it.",
-    ("account", "region", "observed_time", "thing_name", "principal"),
+    ("account", "region", "observed_time", "thing_name", "principal_type", "principal_id"),
     (
         _ACCOUNT,
         _REGION,
         _OBSERVED,
         _THING,
-        Column("principal", TEXT, "ARN of a certificate, or the id of a Cognito identity"),
-        Column("certificate_id", TEXT, "id of the certificate; missing for another principal", nullable=True),
+        Column("principal_type", TEXT, "`certificate`, `cognito_identity` or `other`"),
+        Column("principal_id", TEXT, "certificate id, id of the identity; else AWS's `principal`"),
     ),
 )
 

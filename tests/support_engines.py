@@ -114,7 +114,7 @@ def _inventory(accounts: list[str], at: datetime) -> Tables:
             rows["certificates"].append(place | own | {"ca_certificate_id": draw.choice([None, "ca1", "ca2"])})
             thing = f"thing{draw.randint(0, 2)}"
             rows["thing_principals"].append(
-                place | {"thing_name": thing, "principal": certificate, "certificate_id": certificate}
+                place | {"thing_name": thing, "principal_type": "certificate", "principal_id": certificate}
             )
         for n in range(2):
             thing, group = f"thing{n}", draw.choice(["north", "south"])

@@ -13,6 +13,7 @@ from ddreport.cli.commands import (
     demo,
     emulator,
     findings,
+    inventory,
     notebooks,
     pull,
     report,
@@ -72,5 +73,20 @@ def _set_log_level(name: str) -> None:
     logging.getLogger("ddreport").setLevel(levels[name.lower()])
 
 
-for command in (demo, pull, report, findings, sql, verify, archive, targets, notebooks, emulator, version):
+COMMANDS = (
+    demo,
+    pull,
+    inventory,
+    report,
+    findings,
+    sql,
+    verify,
+    archive,
+    targets,
+    notebooks,
+    emulator,
+    version,
+)
+
+for command in COMMANDS:
     command.register(app)

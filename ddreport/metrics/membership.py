@@ -111,8 +111,9 @@ def memberships(
     ways = _Ways(
         wanted,
         certificates=scan(certificates, CERTIFICATES, [*_CERTIFICATE, "ca_certificate_id"]).unique(),
-        principals=scan(thing_principals, THING_PRINCIPALS, [*_THING, "certificate_id"])
-        .filter(~nw.col("certificate_id").is_null())
+        principals=scan(thing_principals, THING_PRINCIPALS, [*_THING, "principal_type", "principal_id"])
+        .filter(nw.col("principal_type") == "certificate")
+        .select(*_THING, certificate_id=nw.col("principal_id"))
         .unique(),
         things=scan(things, THINGS, [*_THING, "thing_type_name"]).unique(),
         members=scan(thing_group_members, THING_GROUP_MEMBERS, [*_THING, "thing_group_name"]).unique(),

@@ -75,11 +75,23 @@ def certificate_id_of(arn: str | None) -> str | None:
     return certificate_id.lower() if before and found and certificate_id else None
 
 
+def _principal(target: str) -> tuple[str, str]:
+    """Return kind and id of what a policy or a thing can be attached to."""
+    certificate = certificate_id_of(target)
+    if certificate is not None:
+        return "certificate", certificate
+    before, found, group = target.partition(":thinggroup/")
+    if before and found and group:
+        return "thing_group", group
+    if _COGNITO_IDENTITY.fullmatch(target):
+        return "cognito_identity", target
+    return "other", target
+
+
 def _certificates(record: Mapping[str, Any]) -> Iterator[Row]:
     described = record.get("certificateDescription") or {}
     yield {
         "certificate_id": _hex(described.get("certificateId")),
-        "certificate_arn": text(described.get("certificateArn")),
         "status": text(described.get("status")),
         "ca_certificate_id": _hex(described.get("caCertificateId")),
         "previous_owned_by": text(described.get("previousOwnedBy")),
@@ -93,7 +105,6 @@ def _ca_certificates(record: Mapping[str, Any]) -> Iterator[Row]:
     registration = record.get("registrationConfig") or {}
     yield {
         "ca_certificate_id": _hex(described.get("certificateId")),
-        "ca_certificate_arn": text(described.get("certificateArn")),
         "status": text(described.get("status")),
         "auto_registration_status": text(described.get("autoRegistrationStatus")),
         "registration_template_name": text(registration.get("templateName")),
@@ -153,25 +164,12 @@ def _document(document: Any) -> str:
 
 def _policy_targets(record: Mapping[str, Any]) -> Iterator[Row]:
     for target in record.get("targets") or []:
-        kind, target_id = _target(target)
+        kind, target_id = _principal(target)
         yield {
             "policy_name": text(record.get("policyName")),
-            "target_arn": text(target),
             "target_type": kind,
             "target_id": text(target_id),
         }
-
-
-def _target(target: str) -> tuple[str, str]:
-    certificate = certificate_id_of(target)
-    if certificate is not None:
-        return "certificate", certificate
-    before, found, group = target.partition(":thinggroup/")
-    if before and found and group:
-        return "thing_group", group
-    if _COGNITO_IDENTITY.fullmatch(target):
-        return "cognito_identity", target
-    return "other", target
 
 
 def _things(record: Mapping[str, Any]) -> Iterator[Row]:
@@ -208,10 +206,11 @@ def _thing_group_members(record: Mapping[str, Any]) -> Iterator[Row]:
 
 def _thing_principals(record: Mapping[str, Any]) -> Iterator[Row]:
     for principal in record.get("principals") or []:
+        kind, principal_id = _principal(principal)
         yield {
             "thing_name": text(record.get("thingName")),
-            "principal": text(principal),
-            "certificate_id": text(certificate_id_of(principal)),
+            "principal_type": kind,
+            "principal_id": text(principal_id),
         }
 
 

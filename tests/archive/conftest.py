@@ -121,7 +121,7 @@ def _state_set(number: int = 0, *, enabled: bool = True, **changes: Any) -> Reco
 def _inventory_set(number: int = 0, *, status: str = "ACTIVE") -> RecordSet:
     time = START + timedelta(hours=number)
     place = {"account": ACCOUNT, "region": REGION, "observed_time": time}
-    certificate = place | {"certificate_id": "aa", "certificate_arn": "arn:aws:iot:…:cert/aa", "status": status}
+    certificate = place | {"certificate_id": "aa", "status": status}
     known = place | {"table_name": "certificates", "pulled": True, "rows_count": 1}
     rows = {"certificates": [certificate | {"described_time": START}], "inventory_status": [known]}
     return RecordSet(

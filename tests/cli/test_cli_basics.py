@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Ran]
 
-COMMANDS = ["demo", "emulator", "targets", "pull", "findings", "report", "notebooks", "version"]
+COMMANDS = ["demo", "emulator", "targets", "pull", "inventory", "findings", "report", "notebooks", "version"]
 
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:

@@ -24,7 +24,7 @@ def certificates(*rows: tuple[str, datetime | None, dict[str, Any]]) -> pd.DataF
     listed = [
         dict.fromkeys(CERTIFICATES.column_names)
         | {"account": "012345678901", "region": "eu-west-1", "observed_time": NOW, "described_time": NOW}
-        | {"certificate_id": f"{n:064x}", "certificate_arn": "arn", "status": status, "not_after_time": end}
+        | {"certificate_id": f"{n:064x}", "status": status, "not_after_time": end}
         | more
         for n, (status, end, more) in enumerate(rows)
     ]

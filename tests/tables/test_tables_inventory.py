@@ -150,8 +150,8 @@ def test_a_group_with_a_query_is_dynamic() -> None:
 def test_principals_that_are_no_certificates_keep_their_name() -> None:
     record = {"thingName": "t", "principals": [f"{ARN}:cert/ab", "eu-west-1:id"]}
     table = inventory_table("thing_principals", [record], **PLACE)
-    assert table["certificate_id"].iloc[0] == "ab"
-    assert table["certificate_id"].isna().tolist() == [False, True]
+    assert table["principal_type"].tolist() == ["certificate", "other"]
+    assert table["principal_id"].tolist() == ["ab", "eu-west-1:id"]
 
 
 def test_two_different_records_of_one_thing_are_refused_and_equal_ones_are_one() -> None:

@@ -195,7 +195,7 @@ def test_the_whole_inventory_is_what_the_account_holds(
     assert set(tables["things"]["thing_type_name"]) == {"Pump"}
     assert tables["thing_groups"]["parent_group_name"].fillna("").tolist() == ["site", ""]
     assert set(tables["thing_group_members"]["thing_group_name"]) == {"hall:1"}
-    principals = tables["thing_principals"].set_index("thing_name")["certificate_id"]
+    principals = tables["thing_principals"].set_index("thing_name")["principal_id"]
     assert principals.to_dict() == {n: c for n, c in fleet.certificates.items() if n != "loose"}
     assert tables["role_aliases"]["role_alias"].tolist() == ["logs"]
     known = tables["inventory_status"].set_index("table_name")

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_LISTS_OF_ALL = {
+    "ListCertificates": "certificates",
+    "ListCACertificates": "ca_certificates",
+    "ListPolicies": "policies",
+    "ListThings": "things",
+    "ListThingGroups": "thing_groups",
+    "ListRoleAliases": "role_aliases",
+}
+
+
 @dataclass(frozen=True)
 class InventoryCounts:
     """How many of each there are; `new_*` of them have to be described, the rest is known from an earlier inventory."""
@@ -40,11 +50,22 @@ class InventoryCounts:
 
 @dataclass(frozen=True)
 class PlannedCalls:
-    """Calls of one operation, at least; a list longer than a page of 250 takes more. `rate` is per second."""
+    """Calls of one operation.
+
+    Attributes
+    ----------
+    operation, calls
+        AWS's name, and how many calls at least: what is longer than a page of 250 takes more.
+    rate
+        Requests per second.
+    first
+        Whether it lists everything of a kind, and so has to come before the others.
+    """
 
     operation: str
     calls: int
     rate: int
+    first: bool = False
 
     @property
     def seconds(self) -> float:
@@ -74,8 +95,8 @@ class InventoryPlan:
 
     @property
     def seconds(self) -> float:
-        """Time at AWS's rates: operations are asked side by side, so the slowest one counts."""
-        return max((c.seconds for c in self.calls), default=0.0)
+        """Time at AWS's rates: lists first, then the rest; side by side, so of each the slowest counts."""
+        return sum(max((c.seconds for c in self.calls if c.first == first), default=0.0) for first in (True, False))
 
     def __str__(self) -> str:
         """Return the plan in one line, as it is shown before the calls begin."""
@@ -119,14 +140,7 @@ def plan_calls(counts: InventoryCounts, *, lists: bool = True) -> InventoryPlan:
         "DescribeRoleAlias": counts.role_aliases,
     }
     if lists:
-        calls |= {
-            "ListCertificates": _pages(counts.certificates),
-            "ListCACertificates": _pages(counts.ca_certificates),
-            "ListPolicies": _pages(counts.policies),
-            "ListThings": _pages(counts.things),
-            "ListThingGroups": _pages(counts.thing_groups),
-            "ListRoleAliases": _pages(counts.role_aliases),
-        }
+        calls |= {name: _pages(getattr(counts, of)) for name, of in _LISTS_OF_ALL.items()}
         # A group's members come in pages: every thing may be in one.
         calls["ListThingsInThingGroup"] += counts.things // PAGE_SIZE if counts.thing_groups else 0
     return planned(counts, calls)
@@ -134,7 +148,7 @@ def plan_calls(counts: InventoryCounts, *, lists: bool = True) -> InventoryPlan:
 
 def planned(counts: InventoryCounts, calls: Mapping[str, int]) -> InventoryPlan:
     """Return the plan of `calls` by operation."""
-    found = [PlannedCalls(name, number, rate_of(name)) for name, number in calls.items() if number]
+    found = [PlannedCalls(name, n, rate_of(name), name in _LISTS_OF_ALL) for name, n in calls.items() if n]
     return InventoryPlan(counts, tuple(sorted(found, key=lambda c: (-c.seconds, c.operation))))
 
 
