@@ -4,11 +4,13 @@ Every function takes pandas frames, DuckDB relations (`Archive.relation`) or Spa
 and returns a small pandas table whose columns stand in `ddreport.metrics.results`.
 """
 
+from ddreport.metrics.ages import open_by_age
 from ddreport.metrics.compliance import compliance, compliance_by_check
 from ddreport.metrics.coverage_of_targets import target_coverage, target_gaps
 from ddreport.metrics.current import current_checks, current_findings
 from ddreport.metrics.expiry import certificate_expiry
 from ddreport.metrics.figures import KeyFigures, key_figures
+from ddreport.metrics.flow import problem_flow
 from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
 from ddreport.metrics.posture import posture_contributions, posture_score
@@ -35,8 +37,10 @@ __all__ = [
     "key_figures",
     "memberships",
     "non_compliant_by_severity",
+    "open_by_age",
     "posture_contributions",
     "posture_score",
+    "problem_flow",
     "target_coverage",
     "target_gaps",
     "top_resources",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from ddreport.history import EPISODES, PROBLEMS
 from ddreport.schemas import AUDIT_TASKS, CHECKS, FINDINGS, Schema
 
 if TYPE_CHECKING:
@@ -93,10 +94,72 @@ def a_finding(day: float, check_name: str = EXPIRING, resource_id: str = "r1", *
     }
 
 
+def an_episode(
+    problem: str,
+    episode: int = 1,
+    *,
+    first: datetime = DAY0,
+    resolved: datetime | None = None,
+    last: datetime | None = None,
+    absent: datetime | None = DAY0,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Make a row of episodes, HIGH and not suppressed; a resolved one was repaired unless `resolution` says else."""
+    return {
+        **_a_fault(problem),
+        "episode": episode,
+        "absent_time": absent,
+        "first_seen_time": first,
+        "first_seen_audit_task_id": "a",
+        "last_seen_time": last or first,
+        "last_seen_audit_task_id": "b",
+        "resolved_time": resolved,
+        "resolved_audit_task_id": "c" if resolved else None,
+        "resolution": "NOT_REPORTED" if resolved else None,
+        **changes,
+    }
+
+
+def a_problem(problem: str, state: str = "OPEN", *, opened: datetime = DAY0, **changes: Any) -> dict[str, Any]:
+    """Make a row of problems, HIGH; it is known what `state` says, OPEN where that is nothing known."""
+    return {
+        **_a_fault(problem),
+        "state": state,
+        "known_state": "OPEN" if state in {"UNKNOWN", "OUT_OF_SCOPE"} else state,
+        "is_suppressed": state == "SUPPRESSED",
+        "first_seen_time": opened,
+        "first_seen_audit_task_id": "a",
+        "opened_time": opened,
+        "last_seen_time": opened,
+        "last_seen_audit_task_id": "b",
+        "reopened_count": 0,
+        "age_days": 0.0,
+        **changes,
+    }
+
+
+def _a_fault(problem: str) -> dict[str, Any]:
+    return {
+        "problem_id": problem,
+        "account": "012345678901",
+        "region": "eu-west-1",
+        "check_name": EXPIRING,
+        "resource_type": "DEVICE_CERTIFICATE",
+        "resource_id": problem,
+        "reason_code": "REASON",
+        "severity": "HIGH",
+        "is_suppressed": False,
+    }
+
+
 BUILDERS = SimpleNamespace(
     an_audit=an_audit,
     a_check=a_check,
     a_finding=a_finding,
+    an_episode=an_episode,
+    a_problem=a_problem,
+    episodes=lambda *rows: _frame(EPISODES, rows),
+    problems=lambda *rows: _frame(PROBLEMS, rows),
     audits=lambda *rows: _frame(AUDIT_TASKS, rows),
     checks=lambda *rows: _frame(CHECKS, rows),
     findings=lambda *rows: _frame(FINDINGS, rows),
