@@ -79,7 +79,8 @@ class Schema:
                     hint="`error.failure_cases` is a table of these rows.",
                     failure_cases=cases,
                 )
-        double = table.duplicated(list(self.key), keep=False)
+        # Without a key (a table of one row) no two rows may be alike.
+        double = table.duplicated(list(self.key) or None, keep=False)
         if double.any():
             raise TableSchemaError(
                 f"{self.name}: {int(double.sum())} of {len(table)} rows share a key ({', '.join(self.key)}).",

@@ -14,6 +14,7 @@ from ddreport.metrics.flow import problem_flow
 from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
 from ddreport.metrics.posture import posture_contributions, posture_score
+from ddreport.metrics.resolution import resolution_curve, time_to_resolve
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
 from ddreport.metrics.results_controls import Verdict
@@ -41,7 +42,9 @@ __all__ = [
     "posture_contributions",
     "posture_score",
     "problem_flow",
+    "resolution_curve",
     "target_coverage",
     "target_gaps",
+    "time_to_resolve",
     "top_resources",
 ]
