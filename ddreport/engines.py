@@ -83,7 +83,7 @@ def upload(rows: pd.DataFrame, *, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     Parameters
     ----------
     rows
-        Columns of text, whole numbers (missing ones allowed) and flags.
+        Columns of text, numbers, flags and times with a zone; values may be missing.
     like
         A frame of the engine that is to have it.
 
@@ -92,17 +92,18 @@ def upload(rows: pd.DataFrame, *, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     LazyFrame
         The same rows, for joins with `like`.
     """
-    native = like.to_native()
-    if like.implementation.is_duckdb():
-        import pyarrow as pa
+    if like.implementation.is_pandas():
+        return nw.from_native(rows).lazy()
+    import pyarrow as pa
 
+    native = like.to_native()
+    uploaded = pa.Table.from_pandas(rows, preserve_index=False)
+    if like.implementation.is_duckdb():
         # DuckDB finds the table by the name of this variable, and keeps it for as long as the relation lives.
-        uploaded = pa.Table.from_pandas(rows, preserve_index=False)  # noqa: F841 - named in the query
         there: Any = native.query("ddreport_uploaded_beside", "SELECT * FROM uploaded")
-    elif like.implementation.is_pyspark():
-        there = native.sparkSession.createDataFrame(rows)
     else:
-        there = rows
+        # From Arrow: no row becomes a Python object, and the workers need no Python.
+        there = native.sparkSession.createDataFrame(uploaded)
     frame: nw.LazyFrame[Any] = nw.from_native(there).lazy()
     return frame
 

@@ -15,9 +15,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from ddreport import metrics
+from ddreport import history, metrics
 from ddreport.metrics.membership import GROUPINGS
-from ddreport.schemas import COUNT, FLAG, SCHEMAS, TEXT, TIME, Schema, pandas_dtype
+from ddreport.schemas import COUNT, FLAG, PULLS, SCHEMAS, TEXT, TIME, Schema, pandas_dtype
 
 Tables = dict[str, Any]
 
@@ -49,7 +49,21 @@ MEASURES: dict[str, Callable[[Tables, datetime], pd.DataFrame]] = {
         )
         for by in GROUPINGS
     },
+    "target_coverage": lambda t, at: metrics.target_coverage(t["pulls"], as_of=at),
+    "target_gaps": lambda t, at: metrics.target_gaps(t["pulls"], as_of=at),
 }
+
+
+def _runs(tables: Tables) -> pd.DataFrame:
+    return history.check_runs(tables["audit_tasks"], tables["checks"], tables["findings"])
+
+
+HISTORY: dict[str, Callable[[Tables], pd.DataFrame]] = {
+    "check_runs": _runs,
+    "spans": lambda t: history.spans(t["findings"], _runs(t)),
+    "extend_spans": lambda t: history.extend_spans(history.SPANS.empty(), t["findings"], _runs(t)),
+}
+"""What the life of problems asks of the findings; all else of `history` works on the small tables made here."""
 
 
 def figures(tables: Tables, as_of: datetime) -> metrics.KeyFigures:
@@ -70,12 +84,16 @@ def some_histories(number: int, *, seed: int) -> list[dict[str, Any]]:
                 ]
                 checks[check] = (draw.choice(STATUSES), found, draw.choice([None, 4, 9]))
             audit = {"day": day, "account": f"{account:012d}", "on_demand": draw.random() < 0.5, "checks": checks}
+            audit["twice"] = draw.random() < 0.2
             audits.append(audit | {"status": draw.choice(["COMPLETED", "FAILED", "CANCELED"])})
     return audits
 
 
 def tables_of(make: Any, history: list[dict[str, Any]]) -> Tables:
-    """Return the tables of a history: audits as dicts of day, account, type, status, and per check what it found."""
+    """Return the tables of a history: audits as dicts of day, account, type, status, and per check what it found.
+
+    With `twice`, AWS tells every finding of the audit a second time under another id.
+    """
     audits, checks, findings = [], [], []
     for audit in history:
         place = {"account": audit["account"]}
@@ -92,6 +110,8 @@ def tables_of(make: Any, history: list[dict[str, Any]]) -> Tables:
                     make.a_finding(audit["day"], name, r, reason_code=reason, is_suppressed=suppressed, **place)
                     for (r, reason), suppressed in rows.items()
                 ]
+                if audit.get("twice"):
+                    findings += [f | {"finding_id": f"{f['finding_id']}-again"} for f in findings[-len(rows) :] if rows]
     accounts = sorted({audit["account"] for audit in history})
     return {
         "audit_tasks": make.audits(*audits),
@@ -121,7 +141,23 @@ def _inventory(accounts: list[str], at: datetime) -> Tables:
             rows["things"].append(place | {"thing_name": thing, "thing_type_name": draw.choice([None, "Pump"])})
             rows["thing_group_members"].append(place | {"thing_name": thing, "thing_group_name": group})
         rows["policy_targets"].append(place | {"policy_name": "p", "target_type": "thing_group", "target_id": "north"})
-    return {name: _filled(SCHEMAS[name], listed, at) for name, listed in rows.items()}
+    tables = {name: _filled(SCHEMAS[name], listed, at) for name, listed in rows.items()}
+    return tables | {"pulls": _filled(PULLS, _pulls(accounts, at), at)}
+
+
+def _pulls(accounts: list[str], at: datetime) -> list[dict[str, Any]]:
+    """Return the diary of a few pulls, each account a target; some failed, and some days nobody asked about."""
+    draw = random.Random(len(accounts))
+    rows = []
+    for account in accounts:
+        for day in sorted(draw.sample(range(10), 4)):
+            then = at + timedelta(days=day)
+            ok = draw.random() < 0.7
+            row = {"target": f"fleet {account}", "account": account, "region": "eu-west-1", "pulled_time": then}
+            row |= {"status": "ok" if ok else "throttled", "problems": "[]", "pull_id": f"{account}-{day}"}
+            row |= {"window_start_time": then - timedelta(days=1)}
+            rows.append(row | {"window_end_time": then, "audits_listed": ok, "missing_audits_count": 0})
+    return rows
 
 
 def _filled(schema: Schema, rows: list[dict[str, Any]], at: datetime) -> pd.DataFrame:
@@ -136,7 +172,7 @@ def _filled(schema: Schema, rows: list[dict[str, Any]], at: datetime) -> pd.Data
 def as_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
     """Return a table as Arrow, as the archive's files hold it: severities are text."""
     columns = frame.assign(severity=frame["severity"].astype("str")) if "severity" in frame else frame
-    return pa.Table.from_pandas(columns, schema=SCHEMAS[name].arrow(), preserve_index=False)
+    return pa.Table.from_pandas(columns, schema=(SCHEMAS | {PULLS.name: PULLS})[name].arrow(), preserve_index=False)
 
 
 def relations(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from ddreport import metrics
+from ddreport import history, metrics
 
 
 @st.composite
@@ -55,9 +56,12 @@ ENOUGH = settings(max_examples=8, deadline=None, derandomize=True, suppress_heal
 
 
 def test_every_measure_is_compared(engines: Any) -> None:
-    functions = {name: f for name in metrics.__all__ if inspect.isfunction(f := getattr(metrics, name))}
-    reducing = {name for name, f in functions.items() if "Table" in str(inspect.signature(f))}
-    assert reducing - {"key_figures"} == {name.split()[0] for name in engines.MEASURES}
+    def reducing(package: ModuleType) -> set[str]:
+        functions = {name: f for name in package.__all__ if inspect.isfunction(f := getattr(package, name))}
+        return {name for name, f in functions.items() if "Table" in str(inspect.signature(f))}
+
+    assert reducing(metrics) - {"key_figures"} == {name.split()[0] for name in engines.MEASURES}
+    assert reducing(history) == set(engines.HISTORY)
 
 
 @ENOUGH
@@ -69,6 +73,8 @@ def test_duckdb_gives_the_same_tables_as_pandas(
     relations = engines.relations(connection, tables)
     for name, measure in engines.MEASURES.items():
         assert_frame_equal(measure(relations, make.day(at)), measure(tables, make.day(at)), obj=name)
+    for name, function in engines.HISTORY.items():
+        assert_frame_equal(function(relations), function(tables), obj=name)
     figures = [engines.figures(t, make.day(at)) for t in (tables, relations)]
     assert figures[0] == figures[1]
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def test_all_engines_read_the_same_archive(spark: Any, archive: Archive) -> None
     with open_tables(archive, spark.conf.get("spark.master")) as tables:
         assert tables.findings.count() == len(archive.load("findings"))  # type: ignore[union-attr,call-arg]
     assert spark.range(3).count() == 3  # the session was there before, and goes on
+
+
+def test_spark_reads_packed_months_and_loose_audits_alike(spark: Any, synthetic: Any, tmp_path: Path) -> None:
+    plan = synthetic.Plan(audits=4, findings=40, start=datetime(2025, 1, 30, 3, tzinfo=UTC), on_demand_days=0)
+    synthetic.write_archive(tmp_path / "a", plan)
+    archive = Archive.open(tmp_path / "a")
+    expected = _measured(archive, "pandas")
+    archive.compact(before="2025-02", time=datetime(2025, 3, 1, tzinfo=UTC))
+    assert len(list((tmp_path / "a").rglob("findings.parquet"))) == 3  # one of January, two of February
+    assert_frame_equal(_measured(Archive.open(tmp_path / "a"), "spark"), expected)
 
 
 def test_an_empty_archive_has_tables_without_rows(spark: Any, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from ddreport.engines import collect, scan, upload
+from ddreport.schemas import SCHEMAS
+
 HISTORIES = 60
 DAY = 6  # with audits before and after it
 
@@ -42,6 +45,11 @@ def test_every_measure_is_the_same(make: Any, engines: Any, tables: Any, relatio
         assert len(expected), name
         assert_frame_equal(measure(frames, as_of), expected, obj=f"{name} on Spark")
         assert_frame_equal(measure(relations, as_of), expected, obj=f"{name} on DuckDB")
+    for name, function in engines.HISTORY.items():
+        expected = function(tables)
+        assert len(expected), name
+        assert_frame_equal(function(frames), expected, obj=f"{name} on Spark")
+        assert_frame_equal(function(relations), expected, obj=f"{name} on DuckDB")
     assert engines.figures(frames, as_of) == engines.figures(tables, as_of)
 
 
@@ -50,3 +58,23 @@ def test_empty_tables_stay_empty_tables(spark: Any, make: Any, engines: Any) -> 
     frames = {n: spark.createDataFrame(engines.as_arrow(n, t)) for n, t in empty.items()}
     for name, measure in engines.MEASURES.items():
         assert_frame_equal(measure(frames, make.day(9)), measure(empty, make.day(9)), obj=name)
+    for name, function in engines.HISTORY.items():
+        assert_frame_equal(function(frames), function(empty), obj=name)
+
+
+def test_uploaded_rows_come_back_as_they_went(spark: Any, engines: Any, make: Any) -> None:
+    rows = pd.DataFrame(
+        {
+            "account": pd.Series(["012345678901", "000000000002", None], dtype="str"),
+            "number": pd.Series([1, None, 2**62], dtype="Int64"),
+            "plain": pd.Series([1, 2, 2**62], dtype="int64"),
+            "flag": pd.Series([True, None, False], dtype="boolean"),
+            "share": [0.1, 0.2, 1e-300],
+            "seen_time": pd.Series([make.day(0), pd.NaT, make.day(300)], dtype="datetime64[us, UTC]"),
+        }
+    )
+    like = spark.createDataFrame(engines.as_arrow("checks", SCHEMAS["checks"].empty()))
+    like = scan(like, SCHEMAS["checks"], ["account"])
+    for given in (rows, rows[:0]):
+        back = collect(upload(given, like=like)).sort_values("plain", ignore_index=True)
+        assert_frame_equal(back, given.astype({"plain": "Int64"}))
