@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from ddreport import metrics
+from ddreport import history, metrics
 from ddreport.archive import Archive
 from ddreport.errors import ArchiveCorruptError, EngineError, InputError, MissingExtraError
 from ddreport.workflows.engine import open_tables
@@ -95,6 +95,16 @@ def test_trouble_of_spark_itself_is_told_in_one_line(spark: Any, archive: Archiv
     ):
         tables.checks.select("no_such_column")  # type: ignore[union-attr]
     assert "\n" not in str(caught.value)
+
+
+def test_the_life_of_problems_is_the_same_over_the_archive_in_duckdb(archive: Archive) -> None:
+    lives = []
+    for engine in ("pandas", "duckdb"):
+        with open_tables(archive, engine) as tables:
+            runs = history.check_runs(tables.audit_tasks, tables.checks, tables.findings)
+            lives.append(history.episodes(history.spans(tables.findings, runs), runs))
+    assert len(lives[0])
+    assert_frame_equal(*lives)
 
 
 # What follows needs no Spark session: it is refused before.
