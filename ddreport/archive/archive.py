@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ddreport.archive.compaction import Compaction
+    from ddreport.archive.merging import Merge
+    from ddreport.archive.retention import Retention
     from ddreport.archive.sql import Views
     from ddreport.progress import Progress
     from ddreport.records import RawResponse, RecordKind, RecordSet
@@ -220,6 +223,69 @@ class Archive:
         return compact(
             self.path, self._chain, self._finder, before=before, time=time, progress=progress or NoProgress()
         )
+
+    def prune(self, *, keep_days: int, time: datetime, dry_run: bool = False) -> Retention:
+        """Remove whole sets that are older than `keep_days`; a manifest lists them, so that nobody misses them.
+
+        The last state and inventory before the limit stay, since they still hold; a pack stays until its newest audit
+        is old enough. It may be stopped and run again.
+
+        Parameters
+        ----------
+        keep_days
+            At least 90: AWS keeps audits so long, and the next pull would bring them back.
+        time
+            Now, aware.
+        dry_run
+            Only tell what would be removed.
+
+        Raises
+        ------
+        InputError, WindowError
+            `keep_days` is less than 90; `time` has no time zone.
+        ArchiveWriteError
+            It cannot be written.
+        NoDataError, ArchiveError, ArchiveCorruptError, ArchiveVersionError
+            As `sets` and `pulls`.
+        """
+        from ddreport.archive.retention import SHORTEST_DAYS, prune
+
+        check_time("time", time)
+        if keep_days < SHORTEST_DAYS:
+            raise InputError(
+                f"{keep_days} days cannot be kept: AWS has the audits of {SHORTEST_DAYS} days, and the next pull would "
+                "bring back what was removed.",
+                hint=f"keep at least {SHORTEST_DAYS} days.",
+            )
+        read_marker(self.path)
+        if not dry_run:
+            self._begin_writing("the removal of old sets")
+        before = time.astimezone(UTC) - timedelta(days=keep_days)
+        return prune(self.path, self._chain, self._finder, before=before, time=time, dry_run=dry_run)
+
+    def merge(self, source: Path | str, *, time: datetime, progress: Progress | None = None) -> Merge:
+        """Bring in the sets and the diary of the archive in `source`, each once; `source` is only read.
+
+        Sets are copied byte for byte, so their evidence and fingerprint stay. An audit that both have is the same
+        audit when its rows are; it stays as it is here.
+
+        Raises
+        ------
+        InputError
+            `source` is this archive.
+        ArchiveCorruptError
+            `source` does not verify.
+        ArchiveError
+            One is of emulated and one of real accounts; a set is in both, with other rows. Nothing is merged then.
+        NoDataError, ArchiveWriteError, WindowError
+            There is no archive in `source`; it cannot be written; `time` has no time zone.
+        """
+        from ddreport.archive.merging import merge
+
+        check_time("time", time)
+        self._begin_writing("what another archive holds")
+        given = Path(source).expanduser()
+        return merge(self.path, self._chain, self._finder, given, time=time, progress=progress or NoProgress())
 
     def _begin_writing(self, what: str) -> None:
         ensure_current(self.path)

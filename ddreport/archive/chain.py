@@ -234,10 +234,12 @@ class Chain:
 
 
 def unlisted(root: Path, listing: Listing, finder: Finder, only: Filter | None = None) -> list[SetEntry]:
-    """Return the sets that are there and stand in no manifest."""
+    """Return the sets that are there and stand in no manifest; a pack that stands in none waits for its own."""
     found = []
     for kind in KINDS:
         for place in finder.places(kind, only):
+            if place.is_packed and place.folder.relative_to(root).as_posix() not in listing.packs:
+                continue
             if (kind, place.account, place.region, place.identity) not in listing.sets:
                 stored = finder.read(place)
                 if not listing.lists(stored):

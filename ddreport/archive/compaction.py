@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ddreport.archive.chain import PackEntry, entry_of
-from ddreport.archive.content import pack_hashes, read_rows, rows_sha256, same_as_loose
+from ddreport.archive.content import pack_hashes, proves_itself, rows_of_set, rows_sha256
 from ddreport.archive.encoding import to_parquet
 from ddreport.archive.layout import (
     KINDS,
@@ -139,13 +139,12 @@ class _Month:
         if name in listing.unpacked:
             return  # a retention's, which is to remove it
         if name not in listing.packs:
-            if not compared and not same_as_loose(pack, self._check):
+            if not compared and not proves_itself(pack, listing, self._check):
                 raise ArchiveError(
                     f"{pack.folder} stands in no manifest and does not hold what the sets beside it hold.",
                     hint="move it out of the archive and run `ddreport archive compact` again.",
                 )
-            loose = [s for s in self._loose() if s.identity in pack.sets]
-            added = [entry_of(self._root, s) for s in loose if not listing.lists(s)]
+            added = [entry_of(self._root, s) for s in pack.sets.values() if not listing.lists(s)]
             facts = {"account": pack.account, "region": pack.region, "month": pack.month}
             entry = PackEntry(name, pack.sha256, tuple(pack.sets))
             self._chain.append("compaction", self._time, facts, added=added, packed=[entry])
@@ -224,11 +223,9 @@ def _compare(folder: Path, hashes: dict[str, dict[str, str]]) -> None:
 def _joined(table: str, sets: Sequence[StoredSet], check: FileCheck, hashes: dict[str, dict[str, str]]) -> pa.Table:
     import pyarrow as pa
 
-    name = f"{table}.parquet"
     parts = []
     for stored in sets:
-        check(stored.folder / name, stored.files[name])
-        rows = read_rows(stored.folder / name, table)
+        rows = rows_of_set(stored, table, check)
         hashes[stored.identity][table] = rows_sha256(rows)
         parts.append(rows)
     order = [*ORDER[table], *(c for c in SCHEMAS[table].key if c not in ORDER[table])]

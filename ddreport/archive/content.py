@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ddreport.archive.chain import Listing
     from ddreport.archive.packs import Pack
     from ddreport.archive.reading import FileCheck
     from ddreport.archive.sets import StoredSet
@@ -101,8 +102,11 @@ def pack_hashes(pack: Pack) -> dict[str, dict[str, str]]:
     return hashes
 
 
-def same_as_loose(pack: Pack, check: FileCheck) -> bool:
-    """Whether the pack holds exactly what the folders of its sets hold, which must all be there still.
+def proves_itself(pack: Pack, listing: Listing, check: FileCheck) -> bool:
+    """Whether a pack that no manifest lists holds exactly what the folders of its sets hold, which are there still.
+
+    That is what a compaction leaves when it is stopped. A merge leaves a pack of sets that no manifest lists and that
+    have no folders: then the pack need only hold what it says itself.
 
     Raises
     ------
@@ -118,7 +122,11 @@ def same_as_loose(pack: Pack, check: FileCheck) -> bool:
     for identity, member in pack.members.items():
         folder = pack.folder.parent / f"{layout.identity_key}={encode(identity)}"
         if not folder.exists():
-            return False
+            if (pack.kind, pack.account, pack.region, identity) in listing.sets:
+                return False
+            if dict(member.rows_sha256) != inside[identity]:
+                return False
+            continue
         stored = read_set(folder)
         if (folder / SET_FILE).read_bytes() != member.set_json.encode():
             return False

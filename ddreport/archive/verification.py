@@ -254,11 +254,12 @@ class _Verifier:
         if name in self._listing.unpacked:
             self._note(pack.folder, "was removed by a retention that was stopped half-way; run it again")
             return
-        from ddreport.archive.content import same_as_loose
+        from ddreport.archive.content import proves_itself
 
         try:
-            if same_as_loose(pack, self._check):
-                self._note(pack.folder, "stands in no manifest yet: a compaction was stopped half-way; run it again")
+            if proves_itself(pack, self._listing, self._check):
+                what = "stands in no manifest yet: a compaction or merge was stopped half-way; run it again"
+                self._note(pack.folder, what)
                 return
         except ArchiveError as exc:
             self._problem(pack.folder, f"stands in no manifest, and what it should hold cannot be read ({exc.message})")

@@ -4,7 +4,7 @@ writer_process.py race ARCHIVE SETS           wait for a line on stdin, append a
 writer_process.py kill ARCHIVES SETS          fork one writer per step, kill it there, print the number of steps
 writer_process.py pull-race, pull-kill …      the same, with the record of a pull after each set
 writer_process.py open-kill ARCHIVES ARCHIVE  kill one writer per step that opens a copy of an older archive
-writer_process.py compact-kill …              … that compacts a copy of an archive
+writer_process.py compact-kill …              … that compacts a copy of an archive; also prune-kill, merge-kill:SOURCE
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,9 @@ def kill_everywhere(mode: str, archives: str, sets: list[RecordSet]) -> int:
     return kill_each(lambda step: WORK[mode](f"{archives}/{step:04d}", sets))
 
 
-def kill_each(work: Callable[[int], Any]) -> int:
+def kill_each(work: Callable[[int], Any], *, prepare: Callable[[int], None] = lambda _: None) -> int:
     for step in range(10_000):
+        prepare(step)
         child = os.fork()
         if child == 0:
             kill_at(step)
@@ -96,17 +98,31 @@ def compact(archive: str) -> None:
     Archive.open(archive).compact(before="2026-04", time=datetime(2026, 5, 3, tzinfo=UTC))
 
 
-UPKEEP: dict[str, Callable[[str], None]] = {"open-kill": open_for_writing, "compact-kill": compact}
+def prune(archive: str) -> None:
+    Archive.open(archive).prune(keep_days=98, time=datetime(2026, 6, 12, 9, 15, tzinfo=UTC))
 
 
-def upkeep_everywhere(mode: str, archives: str, given: str) -> int:
+def merge(source: str, archive: str) -> None:
+    Archive.open(archive).merge(source, time=datetime(2026, 5, 3, tzinfo=UTC))
+
+
+def upkeep(mode: str) -> Callable[[str], None] | None:
+    if mode.startswith("merge-kill:"):
+        return partial(merge, mode.removeprefix("merge-kill:"))
+    known = {"open-kill": open_for_writing, "compact-kill": compact, "prune-kill": prune}
+    return known.get(mode)
+
+
+def upkeep_everywhere(work: Callable[[str], None], archives: str, given: str) -> int:
     warm = f"{archives}/warm"
     shutil.copytree(given, warm)
-    UPKEEP[mode](warm)  # import all before forking
+    work(warm)  # import all before forking
     shutil.rmtree(warm)
-    for step in range(300):
+
+    def prepare(step: int) -> None:
         shutil.copytree(given, f"{archives}/{step:04d}")
-    return kill_each(lambda step: UPKEEP[mode](f"{archives}/{step:04d}"))
+
+    return kill_each(lambda step: work(f"{archives}/{step:04d}"), prepare=prepare)
 
 
 if __name__ == "__main__":
@@ -116,7 +132,7 @@ if __name__ == "__main__":
         print("ready", flush=True)
         sys.stdin.readline()
         print(WORK[mode](place, loaded), flush=True)
-    elif mode in UPKEEP:
-        print(upkeep_everywhere(mode, place, given), flush=True)
+    elif keeping := upkeep(mode):
+        print(upkeep_everywhere(keeping, place, given), flush=True)
     else:
         print(kill_everywhere(mode, place, read_sets(given)), flush=True)
