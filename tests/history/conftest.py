@@ -21,6 +21,7 @@ def _module(name: str) -> ModuleType:
 
 
 HISTORIES = _module("histories")
+LITERAL = _module("literal")
 MODEL = _module("reference_model")
 
 
