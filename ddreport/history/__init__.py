@@ -28,7 +28,7 @@ from ddreport.history.results import (
     Proof,
     Resolution,
 )
-from ddreport.history.runs import check_runs
+from ddreport.history.runs import check_runs, list_runs, place_runs
 from ddreport.history.spans import extend_spans, spans
 
 __all__ = [
@@ -48,6 +48,8 @@ __all__ = [
     "episodes",
     "extend_spans",
     "line_states",
+    "list_runs",
+    "place_runs",
     "problem_id",
     "problem_ids",
     "problems",

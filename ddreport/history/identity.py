@@ -35,4 +35,14 @@ def problem_id(parts: Iterable[str]) -> str:
 def problem_ids(rows: pd.DataFrame) -> pd.Series[str]:
     """Return the `problem_id` of each row; reads the columns of `PROBLEM`, which must be there in every row."""
     columns = [rows[name].to_numpy(dtype=object) for name in PROBLEM]
-    return pd.Series([problem_id(parts) for parts in zip(*columns, strict=True)], index=rows.index, dtype="str")
+    return pd.Series([_fast_id(parts) for parts in zip(*columns, strict=True)], index=rows.index, dtype="str")
+
+
+def _fast_id(parts: tuple[str, ...]) -> str:
+    """Return `problem_id(parts)`: where every character is one byte, the six texts are encoded as one."""
+    account, region, check, kind, resource, reason = parts
+    text = (
+        f"{len(account)}:{account}{len(region)}:{region}{len(check)}:{check}"
+        f"{len(kind)}:{kind}{len(resource)}:{resource}{len(reason)}:{reason}"
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:32] if text.isascii() else problem_id(parts)

@@ -31,6 +31,9 @@ SEES_ONLY_WHAT_WAS_USED = frozenset(
 )
 """Checks that look at identity pools through which something connected in the 31 days before."""
 
+OWN_COLUMNS = [c for c in CHECK_RUNS.column_names if not c.endswith(("_slot", "slot", "_threshold_days"))]
+"""Columns of a run that do not depend on other runs."""
+
 _FINISHED = [s.value for s in CheckRunStatus if s.finished]
 _NOTES = {
     CheckRunStatus.FAILED.value: "the check failed",
@@ -72,9 +75,32 @@ def check_runs(
     TableSchemaError
         A column is missing.
     """
+    listed = list_runs(audit_tasks, checks, findings)
+    return place_runs(listed, check_configurations=check_configurations, observations=observations)
+
+
+def list_runs(audit_tasks: Table, checks: Table, findings: Table) -> pd.DataFrame:
+    """Return every run with what it proves: the part of `check_runs` that asks the engine, and no other audits.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `results.CHECK_RUNS` as far as they depend on the run alone (`OWN_COLUMNS`), sorted as there.
+    """
     table = _all_runs(audit_tasks, checks, findings)
     table["proof_note"] = _notes(table)
     table["proof"] = table["proof_note"].isna().map({True: Proof.FULL.value, False: Proof.PRESENCE.value})
+    return table[OWN_COLUMNS]
+
+
+def place_runs(
+    listed: pd.DataFrame,
+    *,
+    check_configurations: pd.DataFrame | None = None,
+    observations: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return `results.CHECK_RUNS` of listed runs in any order: the part of `check_runs` that sees all of them."""
+    table = listed.sort_values(ORDER, ignore_index=True)
     add_thresholds(table, check_configurations, observations)
     place_in_lines(table)
     return CHECK_RUNS.conform(table)
