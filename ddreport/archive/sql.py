@@ -54,7 +54,8 @@ class Views:
             config={
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                "python_enable_replacements": "false",  # no Python variable of the caller is a table
+                # In SQL that somebody wrote, no Python variable is a table; `engines.upload` joins with one.
+                "python_enable_replacements": "false" if locked else "true",
             },
         )
         with self.own_errors():
