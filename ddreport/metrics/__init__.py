@@ -18,14 +18,19 @@ from ddreport.metrics.resolution import resolution_curve, time_to_resolve
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
 from ddreport.metrics.results_controls import Verdict
+from ddreport.metrics.results_problems import Certainty, SlaStatus
 from ddreport.metrics.severity import non_compliant_by_severity
+from ddreport.metrics.sla import SlaPolicy, sla, sla_summary
 from ddreport.metrics.trend import compliance_trend
 from ddreport.metrics.verdicts import check_verdicts
 
 __all__ = [
+    "Certainty",
     "CheckState",
     "GapKind",
     "KeyFigures",
+    "SlaPolicy",
+    "SlaStatus",
     "Verdict",
     "certificate_expiry",
     "check_verdicts",
@@ -43,6 +48,8 @@ __all__ = [
     "posture_score",
     "problem_flow",
     "resolution_curve",
+    "sla",
+    "sla_summary",
     "target_coverage",
     "target_gaps",
     "time_to_resolve",
