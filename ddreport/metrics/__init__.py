@@ -6,6 +6,7 @@ and returns a small pandas table whose columns stand in `ddreport.metrics.result
 
 from ddreport.metrics.ages import open_by_age
 from ddreport.metrics.compliance import compliance, compliance_by_check
+from ddreport.metrics.controls import weakened_controls
 from ddreport.metrics.coverage_of_targets import target_coverage, target_gaps
 from ddreport.metrics.current import current_checks, current_findings
 from ddreport.metrics.expiry import certificate_expiry
@@ -17,7 +18,7 @@ from ddreport.metrics.posture import posture_contributions, posture_score
 from ddreport.metrics.resolution import resolution_curve, time_to_resolve
 from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
-from ddreport.metrics.results_controls import Verdict
+from ddreport.metrics.results_controls import ControlChange, Direction, Verdict
 from ddreport.metrics.results_problems import Certainty, SlaStatus
 from ddreport.metrics.severity import non_compliant_by_severity
 from ddreport.metrics.sla import SlaPolicy, sla, sla_summary
@@ -27,6 +28,8 @@ from ddreport.metrics.verdicts import check_verdicts
 __all__ = [
     "Certainty",
     "CheckState",
+    "ControlChange",
+    "Direction",
     "GapKind",
     "KeyFigures",
     "SlaPolicy",
@@ -54,4 +57,5 @@ __all__ = [
     "target_gaps",
     "time_to_resolve",
     "top_resources",
+    "weakened_controls",
 ]

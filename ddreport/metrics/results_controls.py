@@ -19,6 +19,71 @@ class Verdict(StrEnum):
     """Switched off: neither compliant nor not."""
 
 
+class Direction(StrEnum):
+    """Whether a change of a control made it weaker."""
+
+    WEAKENED = "WEAKENED"
+    CHANGED = "CHANGED"
+    """Neither clearly weaker nor clearly stronger: somebody should look."""
+    STRENGTHENED = "STRENGTHENED"
+
+
+class ControlChange(StrEnum):
+    """What was changed about the controls of an account and Region; the opposite stands beside each."""
+
+    AUDIT_SWITCHED_OFF = "AUDIT_SWITCHED_OFF"
+    AUDIT_SWITCHED_ON = "AUDIT_SWITCHED_ON"
+    AUDIT_ROLE_CHANGED = "AUDIT_ROLE_CHANGED"
+    NOTIFICATION_OFF = "NOTIFICATION_OFF"
+    NOTIFICATION_ON = "NOTIFICATION_ON"
+    NOTIFICATION_REDIRECTED = "NOTIFICATION_REDIRECTED"
+    CHECK_DISABLED = "CHECK_DISABLED"
+    CHECK_ENABLED = "CHECK_ENABLED"
+    THRESHOLD_LAXER = "THRESHOLD_LAXER"
+    THRESHOLD_STRICTER = "THRESHOLD_STRICTER"
+    THRESHOLD_CHANGED = "THRESHOLD_CHANGED"
+    """Of a check that the catalogue does not have: nobody knows which way is laxer."""
+    SCHEDULE_DELETED = "SCHEDULE_DELETED"
+    SCHEDULE_CREATED = "SCHEDULE_CREATED"
+    SCHEDULE_NARROWED = "SCHEDULE_NARROWED"
+    SCHEDULE_WIDENED = "SCHEDULE_WIDENED"
+    SCHEDULE_RARER = "SCHEDULE_RARER"
+    SCHEDULE_MORE_OFTEN = "SCHEDULE_MORE_OFTEN"
+    SCHEDULE_FREQUENCY_CHANGED = "SCHEDULE_FREQUENCY_CHANGED"
+    """To or from a frequency that this version does not know."""
+    MASS_SUPPRESSION = "MASS_SUPPRESSION"
+    INDEFINITE_SUPPRESSION = "INDEFINITE_SUPPRESSION"
+    SUPPRESSIONS_LIFTED = "SUPPRESSIONS_LIFTED"
+
+    @property
+    def direction(self) -> Direction:
+        """Whether it makes the controls weaker."""
+        if self in _STRONGER:
+            return Direction.STRENGTHENED
+        return Direction.CHANGED if self in _OTHER else Direction.WEAKENED
+
+
+_STRONGER = frozenset(
+    {
+        ControlChange.AUDIT_SWITCHED_ON,
+        ControlChange.NOTIFICATION_ON,
+        ControlChange.CHECK_ENABLED,
+        ControlChange.THRESHOLD_STRICTER,
+        ControlChange.SCHEDULE_CREATED,
+        ControlChange.SCHEDULE_WIDENED,
+        ControlChange.SCHEDULE_MORE_OFTEN,
+        ControlChange.SUPPRESSIONS_LIFTED,
+    }
+)
+_OTHER = frozenset(
+    {
+        ControlChange.AUDIT_ROLE_CHANGED,
+        ControlChange.NOTIFICATION_REDIRECTED,
+        ControlChange.THRESHOLD_CHANGED,
+        ControlChange.SCHEDULE_FREQUENCY_CHANGED,
+    }
+)
+
 _KNOWN = {c.name: c for c in CHECK_RUNS.columns}
 
 
@@ -134,5 +199,29 @@ POSTURE_CONTRIBUTIONS = Schema(
         Column("possible_points", "float64", "part of the score when it complies"),
         Column("lost_points", "float64", "possible_points - points"),
         Column("reason", TEXT, "why it has that credit, in plain words"),
+    ),
+)
+
+WEAKENED_CONTROLS = Schema(
+    "weakened_controls",
+    "One row per change of a control between two successive looks at an account and Region.",
+    ("account", "region", "observed_time", "kind", "check_name", "scheduled_audit_name"),
+    (
+        _ACCOUNT,
+        _REGION,
+        Column("not_before_time", TIME, "look before, at which it was not so yet: the change came after it"),
+        Column("observed_time", TIME, "first look that found the change: it came until then"),
+        Column("kind", TEXT, "a `ControlChange`"),
+        Column("direction", TEXT, "a `Direction`: WEAKENED, CHANGED or STRENGTHENED"),
+        Column("check_name", TEXT, "the check, where one alone is concerned", nullable=True),
+        Column("scheduled_audit_name", TEXT, "the schedule concerned", nullable=True),
+        Column("before", TEXT, "how it was", nullable=True),
+        Column("after", TEXT, "how it is", nullable=True),
+        Column("changed_count", COUNT, "checks or suppressions that were changed", nullable=True),
+        Column("open_resources_count", COUNT, "resources the check found last, suppressed or not", nullable=True),
+        Column("before_audit", FLAG, "whether an audit began after the change may have come, and within 24 h of it"),
+        Column("audit_task_id", TEXT, "first such audit", nullable=True),
+        Column("audit_start_time", TIME, "when that began", nullable=True),
+        Column("message", TEXT, "what happened, in plain words; holds texts from AWS"),
     ),
 )
