@@ -24,11 +24,14 @@ from cryptography.x509.oid import NameOID
 from pandas.testing import assert_frame_equal
 
 from ddreport.archive import Archive
+from ddreport.aws.inventory import assembling
+from ddreport.aws.inventory import known as known_module
 from ddreport.emulation import Emulator, EmulatorServer, ManualClock
 from ddreport.errors import AwsCallError, CredentialsError, InputError, NoDataError
 from ddreport.progress import LineProgress, NoProgress
 from ddreport.schemas import INVENTORY_SCHEMAS
 from ddreport.settings import Settings
+from ddreport.tables import pem
 from ddreport.targets import Target
 from ddreport.workflows.inventory import inventory_step, newest_table
 from ddreport.workflows.load import load
@@ -418,6 +421,27 @@ def test_only_the_tables_asked_for_are_read(fleet: Fleet, run: Any, archive: Arc
     assert known.loc["certificates", "error_code"] == "NotAsked"
     with pytest.raises(InputError, match=r"no table 'thing'.*Did you mean 'things'"):
         run(tables=["thing"])
+
+
+def test_without_cryptography_keys_are_said_to_be_missing_and_are_read_once_it_is_there(
+    fleet: Fleet, run: Any, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        for module in (pem, known_module, assembling):  # each has the name, and was imported before
+            without.setattr(module, "can_read_pem", lambda: False)
+        assert run().status == "ok"
+        known = archive.latest_state("inventory_status").set_index("table_name")
+        assert known["pulled"].all()
+        assert "pip install 'ddreport[inventory]'" in known.loc["certificates", "message"]
+        assert archive.latest_state("certificates")["key_algorithm"].isna().all()
+        assert archive.latest_state("certificates")["not_after_time"].notna().all()
+        run()
+        assert fleet.calls["DescribeCertificate"] == 0
+    fleet.emulator.advance(timedelta(hours=1))
+    run()
+    assert fleet.calls["DescribeCertificate"] == DEVICES + 1
+    assert set(archive.latest_state("certificates")["key_algorithm"]) == {"EC"}
+    assert archive.latest_state("inventory_status")["message"].isna().all()
 
 
 def test_an_empty_account_has_an_inventory_of_nothing(archive: Archive, settings: Settings) -> None:
