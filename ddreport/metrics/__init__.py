@@ -12,6 +12,7 @@ from ddreport.metrics.current import current_checks, current_findings
 from ddreport.metrics.expiry import certificate_expiry
 from ddreport.metrics.figures import KeyFigures, key_figures
 from ddreport.metrics.flow import problem_flow
+from ddreport.metrics.forecast import backlog_forecast
 from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
 from ddreport.metrics.posture import posture_contributions, posture_score
@@ -35,6 +36,7 @@ __all__ = [
     "SlaPolicy",
     "SlaStatus",
     "Verdict",
+    "backlog_forecast",
     "certificate_expiry",
     "check_verdicts",
     "compliance",
