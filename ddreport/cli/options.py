@@ -40,6 +40,22 @@ End = Annotated[
 CheckNames = Annotated[
     list[str] | None, typer.Option("--check", metavar="CHECK", help="Only this check (its API name); may be repeated.")
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="WHEN",
+        help="The moment asked about, UTC: a date (its end), a time or an audit's id (default: as late as is known).",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="What reduces the findings: duckdb, pandas, or a Spark master such as local[2] or spark://HOST:PORT.",
+    ),
+]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report and its executed notebook.")]
 
 

@@ -38,6 +38,10 @@ class Output:
         elif text is not None:
             sys.stdout.write(text + "\n")
 
+    def line(self, text: str) -> None:
+        """Print one line of a result for people."""
+        sys.stdout.write(terminal(text) + "\n")
+
     def table(
         self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str, title: str | None = None
     ) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ddreport.archive import Archive
+    from ddreport.workflows.history import History
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,36 @@ class AuditData(InventoryTables):
         """Every pull of these targets, whatever the window: table `schemas.PULLS`."""
         table = pulls_table(self._archive.pulls())
         return table[table["target"].isin(self.targets)].reset_index(drop=True)
+
+    @cached_property
+    def history(self) -> History:
+        """The life of the problems of these targets and checks, over all that the archive has, not the window alone."""
+        from ddreport.workflows.history import follow
+
+        with notebook_progress() as progress:
+            found = follow(self._archive, progress=progress)
+        return found.only(places=set(self._places), check_names=self.check_names or None)
+
+    @cached_property
+    def problems(self) -> pd.DataFrame:
+        """Every problem with its state at the window's end, or at `known_until` if earlier: `history.PROBLEMS`."""
+        return self.history.problems(min(self.end, self.known_until))
+
+    @cached_property
+    def episodes(self) -> pd.DataFrame:
+        """Every episode of every problem, as known at the same moment: `history.EPISODES`."""
+        return self.history.episodes(min(self.end, self.known_until))
+
+    @cached_property
+    def known_until(self) -> datetime:
+        """When AWS was last asked, or the newest audit of the window began, whichever is later."""
+        asked = self.pulls.loc[self.pulls["account"].notna(), "pulled_time"]
+        times: list[datetime] = [t.to_pydatetime() for t in asked]
+        return max([self.as_of, *times])
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Ask the whole archive in DuckDB SQL, whatever target and window: see `Archive.query`."""
+        return self._archive.query(query)
 
     def _state(self, table: str) -> pd.DataFrame:
         return self._archive.latest_state(table, places=self._places, as_of=self.end)
@@ -262,7 +293,7 @@ def load(
         raise ParameterError(f"archive is {archive!r}; allowed: the path of a folder as text.")
     if not names:
         raise ParameterError("target is empty.", hint="'demo' needs no account; others are named in ddreport.toml.")
-    opened = _open(names, archive)
+    opened = open_archive(names, archive)
     return AuditData(opened, sources(opened, names), start=start, end=end, check_names=wanted)
 
 
@@ -275,7 +306,8 @@ def _names(parameter: str, value: object) -> list[str]:
     raise ParameterError(f"{parameter} is {value!r}; allowed: a text, several with commas, or a list of texts.")
 
 
-def _open(names: Sequence[str], archive: str | Path) -> Archive:
+def open_archive(names: Sequence[str], archive: str | Path) -> Archive:
+    """Open the archive of these targets; the demo has one of its own (`InputError`, `ArchiveError`)."""
     from ddreport.archive import Archive
     from ddreport.workflows.demo import demo_archive
 
