@@ -1,7 +1,8 @@
 """Measures: tables in, tables out, each with its formula; no clock, no file, no network.
 
-Every function takes pandas frames, DuckDB relations (`Archive.relation`) or Spark frames, reduces them where they are,
-and returns a small pandas table whose columns stand in `ddreport.metrics.results`.
+What reads rows of the archive takes pandas frames, DuckDB relations (`Archive.relation`) or Spark frames, and reduces
+them where they are; what reads runs, episodes or problems takes the small pandas tables of `ddreport.history`. All
+return small pandas tables, whose columns stand in `ddreport.metrics.results` and the `results_…` beside it.
 """
 
 from ddreport.metrics.ages import open_by_age

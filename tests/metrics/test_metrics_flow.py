@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from ddreport.errors import ParameterError, TableSchemaError, WindowError
-from ddreport.history import CHECK_RUNS, EPISODES, check_runs, spans
+from ddreport.history import CHECK_RUNS, EPISODES, check_runs, problems, spans
 from ddreport.history import episodes as history_episodes
 from ddreport.metrics import problem_flow
 from ddreport.metrics.results_problems import PROBLEM_FLOW
@@ -224,17 +224,22 @@ def test_every_count_is_the_one_of_an_obvious_loop(
     assert seen["new_count"] + seen["reopened_count"] == len(inside)
 
 
-def flow_of(make: SimpleNamespace, audits: dict[float, dict[str, str]], **options: Any) -> pd.DataFrame:
-    """Follow audits, by day: for each check, in letters, the resources that it reports; `ok` for none."""
+def history_of(make: SimpleNamespace, audits: dict[float, dict[str, str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs and spans of audits, by day: for each check, in letters, what it reports; `ok` for nothing."""
     checks, findings = [], []
     for number, own in audits.items():
         for name, resources in own.items():
             bad = "" if resources == "ok" else resources
             checks.append(make.a_check(number, name, "bad" if bad else "ok", non_compliant_resources_count=len(bad)))
             findings += [make.a_finding(number, name, resource) for resource in bad]
-    tables = make.audits(*map(make.an_audit, audits)), make.checks(*checks), make.findings(*findings)
-    runs = check_runs(*tables)
-    return problem_flow(history_episodes(spans(tables[2], runs), runs), start=MONDAY, end=day(28), runs=runs, **options)
+    found = make.findings(*findings)
+    runs = check_runs(make.audits(*map(make.an_audit, audits)), make.checks(*checks), found)
+    return runs, spans(found, runs)
+
+
+def flow_of(make: SimpleNamespace, audits: dict[float, dict[str, str]], **options: Any) -> pd.DataFrame:
+    runs, seen = history_of(make, audits)
+    return problem_flow(history_episodes(seen, runs), start=MONDAY, end=day(28), runs=runs, **options)
 
 
 def test_regression_partial_runs_on_one_day_counted_as_a_drop(make: SimpleNamespace) -> None:
@@ -272,3 +277,22 @@ def test_text_severities_are_read_like_typed_ones(make: SimpleNamespace) -> None
     assert_frame_equal(problem_flow(plain, start=day(0), end=day(7)), problem_flow(made, start=day(0), end=day(7)))
     assert plain["severity"].dtype == "str", "the caller's table stays as it was"
     assert np.array_equal(made.columns, EPISODES.column_names)
+
+
+def test_what_is_left_at_the_end_is_what_the_problems_say_is_not_resolved(make: SimpleNamespace) -> None:
+    audits = {
+        0: {make.expiring: "pqr", make.logging: "x"},
+        7: {make.expiring: "qrs", make.logging: "ok"},
+        14: {make.expiring: "p"},
+        21: {make.expiring: "pq", make.logging: "x"},
+    }
+    table = flow_of(make, audits)
+    assert total(table, "new_count") == [4, 1, 0, 0]
+    assert total(table, "found_at_first_look_count") == [4, 0, 0, 0]
+    assert total(table, "reopened_count") == [0, 0, 1, 2]
+    assert total(table, "resolved_count") == [0, 2, 3, 0]
+    assert total(table, "open_count") == [4, 3, 1, 3]
+    runs, seen = history_of(make, audits)
+    for number, left in enumerate([4, 3, 1, 3]):
+        states = problems(seen, runs, as_of=day(7 * number + 6.999))
+        assert (states["state"] != "RESOLVED").sum() == left
