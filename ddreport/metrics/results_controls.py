@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ddreport.history.results import CHECK_RUNS
+from ddreport.history.results import CHECK_RUNS, PROBLEMS
 from ddreport.schemas import COUNT, FLAG, SEVERITY, TEXT, TIME, Column, Schema
 
 
@@ -83,6 +83,34 @@ _OTHER = frozenset(
         ControlChange.SCHEDULE_FREQUENCY_CHANGED,
     }
 )
+
+
+class Change(StrEnum):
+    """What became of a problem between two moments, or between two audits."""
+
+    APPEARED = "APPEARED"
+    REOPENED = "REOPENED"
+    """It had been proven gone and came back, perhaps both in between."""
+    UNSUPPRESSED = "UNSUPPRESSED"
+    KNOWN_AGAIN = "KNOWN_AGAIN"
+    """It was unknown, and the check that looks again finds it."""
+    BACK_IN_SCOPE = "BACK_IN_SCOPE"
+    STILL_OPEN = "STILL_OPEN"
+    SUPPRESSED = "SUPPRESSED"
+    STILL_SUPPRESSED = "STILL_SUPPRESSED"
+    BECAME_UNKNOWN = "BECAME_UNKNOWN"
+    STILL_UNKNOWN = "STILL_UNKNOWN"
+    WENT_OUT_OF_SCOPE = "WENT_OUT_OF_SCOPE"
+    STILL_OUT_OF_SCOPE = "STILL_OUT_OF_SCOPE"
+    RESOLVED = "RESOLVED"
+    CAME_AND_WENT = "CAME_AND_WENT"
+    """It appeared, or came back, and was proven gone, all in between."""
+    STILL_RESOLVED = "STILL_RESOLVED"
+    NOT_IN_SECOND = "NOT_IN_SECOND"
+    """Only the first table has it: the second one is of earlier or of other audits. Nothing was resolved."""
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    """Of two audits: one of the two cannot say whether it was there."""
+
 
 _KNOWN = {c.name: c for c in CHECK_RUNS.columns}
 
@@ -223,5 +251,67 @@ WEAKENED_CONTROLS = Schema(
         Column("audit_task_id", TEXT, "first such audit", nullable=True),
         Column("audit_start_time", TIME, "when that began", nullable=True),
         Column("message", TEXT, "what happened, in plain words; holds texts from AWS"),
+    ),
+)
+
+_PROBLEM = tuple(PROBLEMS.columns[: PROBLEMS.column_names.index("severity") + 1])
+_CHANGE = Column("change", TEXT, "a `Change`")
+
+DIFFERENCE = Schema(
+    "difference",
+    "One row per problem that either of two moments knows: what became of it.",
+    ("problem_id",),
+    (
+        *_PROBLEM,
+        _CHANGE,
+        Column("before_state", TEXT, "its `ProblemState` at the first moment; missing: not known yet", nullable=True),
+        Column("after_state", TEXT, "the same at the second moment", nullable=True),
+        Column("state_note", TEXT, "why it is UNKNOWN or OUT_OF_SCOPE at the second", nullable=True),
+        Column("first_seen_time", TIME, "start of the audit that reported it first ever"),
+        Column("opened_time", TIME, "start of the audit that began the last episode"),
+        Column("last_seen_time", TIME, "start of the audit that reported it last"),
+        Column("last_seen_audit_task_id", TEXT, "that audit"),
+        Column("resolved_time", TIME, "start of the audit that proved it gone", nullable=True),
+        Column("resolved_audit_task_id", TEXT, "that audit", nullable=True),
+    ),
+)
+
+DIFFERENCE_SUMMARY = Schema(
+    "difference_summary",
+    "Four rows, one per severity: problems by what became of them.",
+    ("severity",),
+    (
+        Column("severity", SEVERITY, "severity, most severe first"),
+        *(Column(f"{c.value.lower()}_count", COUNT, f"problems with the change {c.value}") for c in Change),
+        Column("total_count", COUNT, "all of them"),
+    ),
+)
+
+COMPARED_CHECKS = Schema(
+    "compared_checks",
+    "One row per check of two audits: whether the two can be compared.",
+    ("account", "region", "check_name"),
+    (
+        _ACCOUNT,
+        _REGION,
+        _CHECK,
+        Column("is_comparable", FLAG, "whether what one audit does not report can be told from what it did not see"),
+        Column("note", TEXT, "why not, or what is left out", nullable=True),
+        Column("first_check_run_status", TEXT, "how it ended in the first audit", nullable=True),
+        Column("second_check_run_status", TEXT, "how it ended in the second audit", nullable=True),
+        Column("same_thresholds", FLAG, "false when reasons that depend on a threshold cannot be compared"),
+    ),
+)
+
+AUDIT_DIFFERENCE = Schema(
+    "audit_difference",
+    "One row per problem that either of two audits reported.",
+    ("problem_id",),
+    (
+        *_PROBLEM,
+        _CHANGE,
+        Column("first_is_suppressed", FLAG, "in the first audit; missing: not reported", nullable=True),
+        Column("second_is_suppressed", FLAG, "in the second audit; missing: not reported", nullable=True),
+        Column("note", TEXT, "why it is NOT_COMPARABLE", nullable=True),
     ),
 )
