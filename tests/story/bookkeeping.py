@@ -213,6 +213,40 @@ class Books:
         steps = [b - a for a, b in itertools.pairwise(days)][-8:]
         return day - runs[-1].day > 2 * (statistics.median(steps) if steps else 31)
 
+    def changed_reason(self, problem: Problem, episode: Episode) -> bool:
+        """Tell whether the run that proved it gone reported the same resource for another reason."""
+        reports = episode.resolved_by.reports if episode.resolved_by else None
+        return any(resource == problem[2] for resource, _ in reports or {})
+
+    def verdicts(self, day: float) -> dict[tuple[str, str], tuple[str, Run | None]]:
+        """Return what each check that ever ran says on a day, and the run that this rests on."""
+        unsure = {p[:2] for p, state in self.states(day).items() if state == "UNKNOWN" and p[1] == self.script.SHARED}
+        found: dict[tuple[str, str], tuple[str, Run | None]] = {}
+        for line, own in self.lines.items():
+            runs = [run for run in own if run.day <= day]
+            if not runs:
+                continue
+            reports = runs[-1].reports
+            if self.is_off(*line, day):
+                found[line] = ("OFF", None)
+            elif reports is None or self.is_overdue(*line, day) or (line in unsure and not reports):
+                found[line] = ("UNKNOWN", None)
+            else:
+                bad = [what for what, (accepted, _) in reports.items() if not accepted]
+                found[line] = ("NON_COMPLIANT" if bad else "COMPLIANT", runs[-1])
+        return found
+
+    def evaluated(self, place: str, check: str, day: float) -> int:
+        """Return how many resources a check of a place looks at on a day."""
+        if check == self.script.LOGGING:
+            return 1
+        if check == self.script.POLICY:
+            return sum(p.place.name == place and p.changes[0][0] <= day < p.deleted for p in self.story.policies)
+        own = [c for c in self.story.certificates if c.place.name == place]
+        if check == self.script.EXPIRING:
+            return sum(day < c.gone for c in own)
+        return sum(not (c.deleted and day >= c.gone) for c in own)
+
     def place(self, name: str) -> Any:
         """Return a place by its name."""
         return next(p for p in self.story.places if p.name == name)

@@ -42,7 +42,10 @@ def books() -> object:
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """What came of it: `archive`, `certificates` (ids by name), `statuses` of the pulls."""
+    """What came of it: `archive`, `certificates` (ids by name), `statuses` of the pulls, and the history.
+
+    `followed` is the history that was extended after each pull, from the one before it.
+    """
     folder = tmp_path_factory.mktemp("story")
     archive = Archive.open(folder / "archive", create=True)
     hour = time(SCRIPT.RUN_HOUR)
@@ -57,7 +60,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
             stage.play()
         finally:
             stage.close()
-    return SimpleNamespace(archive=archive, certificates=stage.certificates, statuses=stage.statuses)
+    return SimpleNamespace(
+        archive=archive, certificates=stage.certificates, statuses=stage.statuses, followed=stage.followed
+    )
 
 
 @pytest.fixture(scope="session")

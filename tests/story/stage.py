@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from ddreport.progress import NoProgress
 from ddreport.settings import Settings
 from ddreport.targets import Target
+from ddreport.workflows.history import follow
 from ddreport.workflows.pull import pull
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Stage:
         self.clients = {place: self._client(place) for place in self.story.places}
         self.certificates: dict[str, str] = {}
         self.statuses: list[Any] = []
+        self.followed: Any = None
         self.events: list[tuple[float, int, Callable[[], Any]]] = []
 
     def play(self) -> None:
@@ -212,3 +214,4 @@ class Stage:
                 targets.append(Target(place.name, region=place.region, endpoint_url=self.endpoint, role_arn=role))
         result = pull(targets, self.archive, settings=self.settings, progress=NoProgress())
         self.statuses += result.statuses
+        self.followed = follow(self.archive)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from ddreport import history as hs
 
@@ -112,6 +113,13 @@ def test_on_any_day_every_problem_has_the_state_that_an_auditor_would_say(
 ) -> None:
     problems = hs.problems(told.spans, told.runs, as_of=at(day), check_configurations=told.check_configurations)
     assert dict(zip(named(problems), problems["state"], strict=True)) == books.states(day)
+
+
+def test_the_history_extended_pull_by_pull_is_that_of_the_whole_archive(played: Any, told: Any) -> None:
+    key = ["problem_id", "first_slot"]
+    extended, whole = (spans.sort_values(key, ignore_index=True) for spans in (played.followed.spans, told.spans))
+    assert_frame_equal(played.followed.runs, told.runs)
+    assert_frame_equal(extended, whole)
 
 
 # The same by hand: a few lives and the balance of each quarter, worked out with pencil and calendar.
