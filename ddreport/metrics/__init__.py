@@ -24,6 +24,7 @@ from ddreport.metrics.resources import top_resources
 from ddreport.metrics.results import CheckState, GapKind
 from ddreport.metrics.results_controls import Change, ControlChange, Direction, Verdict
 from ddreport.metrics.results_problems import Certainty, SlaStatus
+from ddreport.metrics.rollup import roll_up
 from ddreport.metrics.severity import non_compliant_by_severity
 from ddreport.metrics.sla import SlaPolicy, sla, sla_summary
 from ddreport.metrics.trend import compliance_trend
@@ -62,6 +63,7 @@ __all__ = [
     "posture_score",
     "problem_flow",
     "resolution_curve",
+    "roll_up",
     "sla",
     "sla_summary",
     "target_coverage",

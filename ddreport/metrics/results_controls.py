@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from ddreport.history.results import CHECK_RUNS, PROBLEMS
 from ddreport.schemas import COUNT, FLAG, SEVERITY, TEXT, TIME, Column, Schema
+from ddreport.terms import Severity
 
 
 class Verdict(StrEnum):
@@ -313,5 +314,38 @@ AUDIT_DIFFERENCE = Schema(
         Column("first_is_suppressed", FLAG, "in the first audit; missing: not reported", nullable=True),
         Column("second_is_suppressed", FLAG, "in the second audit; missing: not reported", nullable=True),
         Column("note", TEXT, "why it is NOT_COMPARABLE", nullable=True),
+    ),
+)
+
+_ROLLED = (("open", "NEW, OPEN or REOPENED"), ("suppressed", "SUPPRESSED"), ("unknown", "UNKNOWN"))
+
+ROLL_UP = Schema(
+    "roll_up",
+    "One row per group with its problems, and one for all together, in which each problem counts once.",
+    ("by", "account", "region", "group_name"),
+    (
+        Column("by", TEXT, "what the groups are, such as `account` or `thing_group`"),
+        Column("account", TEXT, "account of the group; missing where groups span accounts", nullable=True),
+        Column("region", TEXT, "Region of the group; missing where groups span Regions", nullable=True),
+        Column(
+            "group_name",
+            TEXT,
+            "the group; `(none)`: belongs to none; `(not mapped)`: nobody knows; missing: all together",
+            nullable=True,
+        ),
+        Column("problems_count", COUNT, "problems in any state: mapped + unmapped"),
+        Column("mapped_count", COUNT, "of these with known groups, `(none)` included"),
+        Column("unmapped_count", COUNT, "of these without: no inventory tells"),
+        *(Column(f"{name}_count", COUNT, f"problems that are {states}") for name, states in _ROLLED),
+        Column("out_of_scope_count", COUNT, "problems that nobody looks for now"),
+        Column("resolved_count", COUNT, "problems proven gone"),
+        *(
+            Column(f"{severity.lower()}_{name}_count", COUNT, f"{severity} problems that are {states}")
+            for name, states in _ROLLED
+            for severity in Severity
+        ),
+        Column("worst_severity", SEVERITY, "highest severity among its open problems", nullable=True),
+        Column("oldest_open_time", TIME, "since when its oldest open problem is open", nullable=True),
+        Column("oldest_open_age_days", "float64", "age of that problem, in days", nullable=True),
     ),
 )
