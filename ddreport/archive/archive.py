@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,10 +27,11 @@ from ddreport.archive.marker import create_archive, read_marker
 from ddreport.archive.migrations import ensure_current
 from ddreport.archive.pulls import pull_records
 from ddreport.archive.reading import CHANGED, FileCheck, read_table, table_files
+from ddreport.archive.remote import is_remote, mirror_of
 from ddreport.archive.sets import StoredSet, check_time, damaged
 from ddreport.archive.staging import told_as_write_error, writer_lock
 from ddreport.archive.writing import Writer
-from ddreport.errors import ArchiveCorruptError, ArchiveError, InputError
+from ddreport.errors import ArchiveCorruptError, ArchiveError, InputError, NoDataError
 from ddreport.progress import NoProgress
 from ddreport.schemas import SCHEMAS
 
@@ -59,11 +61,12 @@ class Archive:
     Parameters
     ----------
     path
-        The archive's folder. Nothing is read or written until a method needs it; `Archive.open` checks at once.
+        The archive's folder, or `s3://bucket/prefix`.
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser()
+        self._remote = mirror_of(path) if is_remote(path) else None
+        self.path = self._remote.root if self._remote else Path(path).expanduser()
         self._finder = Finder(self.path)
         self._chain = Chain(self.path)
         self._check = FileCheck()
@@ -71,7 +74,12 @@ class Archive:
         self._writer = Writer(self.path, self._finder)
 
     def __repr__(self) -> str:
-        return f"Archive({str(self.path)!r})"
+        return f"Archive({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """Where the archive is: its folder, or `s3://bucket/prefix` (then `path` is a copy in the cache folder)."""
+        return self._remote.url if self._remote else str(self.path)
 
     @classmethod
     def open(cls, path: Path | str, *, create: bool = False) -> Archive:
@@ -90,10 +98,18 @@ class Archive:
             A newer version made it; its marker is damaged; it cannot be made.
         """
         archive = cls(path)
+        if archive._remote is not None:
+            archive._remote.refresh()
         if create:
-            create_archive(archive.path)
-            ensure_current(archive.path)
-        read_marker(archive.path)
+            with archive._writing():
+                create_archive(archive.path)
+                ensure_current(archive.path)
+        try:
+            read_marker(archive.path)
+        except NoDataError as exc:
+            if archive._remote is None:
+                raise
+            raise NoDataError(f"there is no archive yet in {archive.location}.", hint=exc.hint) from None
         return archive
 
     @property
@@ -127,7 +143,8 @@ class Archive:
         TableSchemaError
             The set's tables do not fit.
         """
-        return self._writer.append(records, pulled_time)
+        with self._writing():
+            return self._writer.append(records, pulled_time)
 
     def append_state(self, records: RecordSet, *, pulled_time: datetime | None = None) -> bool:
         """Add one state or inventory, but only where it differs from the one before it in its account and Region.
@@ -155,7 +172,8 @@ class Archive:
             found = self.sets(records.kind, accounts=records.account, regions=records.region)
             return next((s for s in reversed(found) if s.time <= records.time), None)
 
-        return self._writer.append_if_new(records, pulled_time, newest=newest)
+        with self._writing():
+            return self._writer.append_if_new(records, pulled_time, newest=newest)
 
     def record_pull(self, time: datetime, facts: Mapping[str, Any]) -> None:
         """Add the manifest of one target's pull: what was asked, how it went, and which sets are new.
@@ -177,9 +195,9 @@ class Archive:
             A manifest or `set.json` that is there is damaged, cannot be read, or is of a newer version.
         """
         check_time("time", time)
-        self._begin_writing("the manifest of this pull")
         account, region = facts.get("account"), facts.get("region")
-        with told_as_write_error(self.path, "the manifest of this pull"), writer_lock(self.path):
+        what = "the manifest of this pull"
+        with self._upkeep(what), told_as_write_error(self.path, what), writer_lock(self.path):
             mine = Filter(places=[] if account is None or region is None else [(account, region)])
             added = unlisted(self.path, self._chain.listing(), self._finder, mine)
             self._chain.append("pull", time, facts, added=added)
@@ -219,10 +237,10 @@ class Archive:
                 f"before {before!r} must be a month such as {month_of(time)}, and not a later one: only months that "
                 "are over are packed."
             )
-        self._begin_writing("a pack of audits")
-        return compact(
-            self.path, self._chain, self._finder, before=before, time=time, progress=progress or NoProgress()
-        )
+        with self._upkeep("a pack of audits", raw=True):
+            return compact(
+                self.path, self._chain, self._finder, before=before, time=time, progress=progress or NoProgress()
+            )
 
     def prune(self, *, keep_days: int, time: datetime, dry_run: bool = False) -> Retention:
         """Remove whole sets that are older than `keep_days`; a manifest lists them, so that nobody misses them.
@@ -258,10 +276,9 @@ class Archive:
                 hint=f"keep at least {SHORTEST_DAYS} days.",
             )
         read_marker(self.path)
-        if not dry_run:
-            self._begin_writing("the removal of old sets")
         before = time.astimezone(UTC) - timedelta(days=keep_days)
-        return prune(self.path, self._chain, self._finder, before=before, time=time, dry_run=dry_run)
+        with nullcontext() if dry_run else self._upkeep("the removal of old sets", raw=True):
+            return prune(self.path, self._chain, self._finder, before=before, time=time, dry_run=dry_run)
 
     def merge(self, source: Path | str, *, time: datetime, progress: Progress | None = None) -> Merge:
         """Bring in the sets and the diary of the archive in `source`, each once; `source` is only read.
@@ -283,14 +300,31 @@ class Archive:
         from ddreport.archive.merging import merge
 
         check_time("time", time)
-        self._begin_writing("what another archive holds")
         given = Path(source).expanduser()
-        return merge(self.path, self._chain, self._finder, given, time=time, progress=progress or NoProgress())
+        if is_remote(source):
+            there = mirror_of(source)
+            there.refresh(raw=True)
+            given = there.root
+        with self._upkeep("what another archive holds", raw=True):
+            return merge(self.path, self._chain, self._finder, given, time=time, progress=progress or NoProgress())
 
-    def _begin_writing(self, what: str) -> None:
-        ensure_current(self.path)
-        with told_as_write_error(self.path, what):
-            self._writer.clean()
+    def _writing(self, *, raw: bool = False) -> AbstractContextManager[None]:
+        """Hold an archive in S3 for writing, and upload what was changed; nothing to do for a folder."""
+        return nullcontext() if self._remote is None else self._remote.writing(raw=raw)
+
+    def refresh(self) -> None:
+        """Look again what an archive in S3 has; a folder is always looked at as it is (`ArchiveError`)."""
+        if self._remote is not None:
+            self._remote.refresh()
+
+    @contextmanager
+    def _upkeep(self, what: str, *, raw: bool = False) -> Iterator[None]:
+        """Hold the archive for more than one set: in its present format, without what killed writers left."""
+        with self._writing(raw=raw):
+            ensure_current(self.path)
+            with told_as_write_error(self.path, what):
+                self._writer.clean()
+            yield
 
     # Finding
 
@@ -510,6 +544,8 @@ class Archive:
         from ddreport.archive.encoding import from_raw_lines
 
         path = stored.raw_path
+        if self._remote is not None:
+            self._remote.bring(path)
         self._check(path, stored.files[RAW_FILE])
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != stored.files[RAW_FILE].sha256:  # changed since it was last checked

@@ -29,6 +29,7 @@ from ddreport.archive.layout import (
 from ddreport.archive.marker import FORMAT_VERSION, encode_marker, read_marker
 from ddreport.archive.pulls import PULLS, read_diary
 from ddreport.archive.reading import FileCheck
+from ddreport.archive.remote import is_remote, mirror_of
 from ddreport.errors import ArchiveCorruptError, ArchiveError, NoDataError
 from ddreport.progress import NoProgress
 
@@ -95,7 +96,7 @@ def verify(path: Path | str, *, expect_head: str | None = None, progress: Progre
     Parameters
     ----------
     path
-        Folder of the archive.
+        Folder of the archive, or `s3://bucket/prefix`: then every object is brought first, unless the same is here.
     expect_head
         The head (sha256 of the then newest manifest) that was noted elsewhere, such as in a report: it must be in the
         chain. Only that shows manifests cut off at the end.
@@ -112,7 +113,12 @@ def verify(path: Path | str, *, expect_head: str | None = None, progress: Progre
     NoDataError, ArchiveError
         There is no archive in `path`.
     """
-    return _Verifier(Path(path).expanduser(), progress or NoProgress()).run(expect_head)
+    root = Path(path).expanduser()
+    if is_remote(path):
+        mirror = mirror_of(path)
+        mirror.refresh(raw=True)
+        root = mirror.root
+    return _Verifier(root, progress or NoProgress()).run(expect_head)
 
 
 class _Verifier:

@@ -28,7 +28,9 @@ EndpointUrl = Annotated[
 ]
 ArchiveDir = Annotated[
     Path | None,
-    typer.Option("--archive", metavar="DIR", help="Folder of the archive (default: your user data folder)."),
+    typer.Option(
+        "--archive", metavar="DIR", help="Folder of the archive or s3://BUCKET/PREFIX (default: your user data folder)."
+    ),
 ]
 Start = Annotated[
     str | None,

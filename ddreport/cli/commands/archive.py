@@ -84,7 +84,7 @@ def prune(
     if not dry_run and would.sets_count and not yes:
         if out.json or not sys.stdin.isatty():
             raise InputError(f"this would remove {told}.", hint="give --yes to remove it, or --dry-run to only look.")
-        if not typer.confirm(f"Remove {told} from {opened.path} for good?", err=True):
+        if not typer.confirm(f"Remove {told} from {opened.location} for good?", err=True):
             out.note("Nothing was removed.")
             return
     if not dry_run:
