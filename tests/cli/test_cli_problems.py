@@ -1,0 +1,114 @@
+"""Problems, the life of one, and the trend, on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+DAY = 86400
+
+
+@pytest.fixture
+def archive(run: Run, canned: Any, tmp_path: Path) -> Path:
+    """Three days: certificates 1 to 3 fail, then only 2 and 3 of them, then 2 again and 1 once more."""
+    place = tmp_path / "archive"
+    account = canned.CannedAccount()
+    account.configuration = {
+        "roleArn": "arn:aws:iam::111122223333:role/AWSIoTDeviceDefenderAudit",
+        "auditCheckConfigurations": {"DEVICE_CERTIFICATE_EXPIRING_CHECK": {"enabled": True}},
+    }
+    for day, numbers in enumerate(([1, 2, 3], [2, 3], [1, 2])):
+        task = f"{day}" * 32
+        findings = [canned.certificate_finding(n, task) for n in numbers]
+        account.add_audit(task, findings, taskStartTime=canned.TASK_START + DAY * (day - 2))
+    with canned.CannedServer(account) as server:
+        options = ["--endpoint-url", server.endpoint, "--region", "eu-west-1", "--archive", place]
+        assert run("pull", *options).code == 0
+    return place
+
+
+@pytest.fixture
+def ask(run: Run, archive: Path) -> Run:
+    # The target of a pull without a name is remembered under what was given.
+    return lambda *arguments: run(*arguments, "--archive", archive, "--region", "eu-west-1")
+
+
+def test_problems_are_followed_over_the_audits(ask: Run) -> None:
+    rows = ask("problems", "--json", "--all").json
+    assert sorted((r["state"], r["reopened_count"]) for r in rows) == [("OPEN", 0), ("REOPENED", 1), ("RESOLVED", 0)]
+    assert len({r["problem_id"] for r in rows}) == 3
+    assert ask("problems", "--json", "--state", "resolved").json[0]["resolved_audit_task_id"] == "2" * 32
+
+
+def test_an_earlier_moment_shows_what_was_known_then(ask: Run, canned: Any) -> None:
+    second = datetime.fromtimestamp(canned.TASK_START - DAY, UTC)
+    for moment in ("1" * 32, second.isoformat()):
+        rows = ask("problems", "--json", "--all", "--as-of", moment).json
+        assert sorted(r["state"] for r in rows) == ["OPEN", "OPEN", "RESOLVED"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "message"),
+    [
+        ("yesterday", "neither a date or time nor the id of an audit"),
+        ("2099-01-01", "nothing is known of 2099-01-01"),
+        ("1" * 31, "Did you mean"),
+    ],
+)
+def test_a_moment_that_cannot_be_is_refused(ask: Run, moment: str, message: str) -> None:
+    ran = ask("problems", "--as-of", moment)
+    assert ran.code == 2
+    assert message in ran.err
+    assert "Hint" in ran.err
+
+
+def test_the_life_of_one_problem_names_its_audits(ask: Run) -> None:
+    rows = ask("problems", "--json", "--all").json
+    (again,) = [r for r in rows if r["state"] == "REOPENED"]
+    life = ask("problem", again["problem_id"][:10], "--json").json
+    assert [(e["first_seen_audit_task_id"][0], e["resolved_audit_task_id"]) for e in life["episodes"]] == [
+        ("0", "1" * 32),
+        ("2", None),
+    ]
+    text = ask("problem", again["problem_id"]).out
+    assert "REOPENED as of" in text
+    assert "1" * 32 in text
+
+
+@pytest.mark.parametrize(("given", "message"), [("zz", "no problem known"), ("", "no problem known")])
+def test_a_problem_that_is_not_there_is_told(ask: Run, given: str, message: str) -> None:
+    ran = ask("problem", given)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+def test_the_trend_counts_what_came_and_went(ask: Run) -> None:
+    rows = ask("trend", "--by", "day", "--json").json
+    events = [(r["new_count"], r["reopened_count"], r["resolved_count"]) for r in rows if r["full_runs_count"]]
+    assert events == [(3, 0, 0), (0, 0, 1), (0, 1, 1)]
+    assert rows[-1]["open_count"] == 2
+    assert rows[-1]["compliance_rate"] == 0
+    assert "0 of 1, 0%" in ask("trend", "--by", "day").out
+    assert ask("trend", "--by", "decade").code == 2
+
+
+def test_a_check_that_the_archive_does_not_have_is_told(ask: Run) -> None:
+    ran = ask("problems", "--check", "DEVICE_CERTIFICATE_EXPIRY_CHECK")
+    assert ran.code == 2
+    assert "DEVICE_CERTIFICATE_EXPIRING_CHECK" in ran.err
+
+
+def test_an_unknown_engine_is_told(ask: Run) -> None:
+    ran = ask("problems", "--engine", "duckduck")
+    assert ran.code == 2
+    assert "duckdb" in ran.err
+
+
+def test_another_engine_gives_the_same(ask: Run) -> None:
+    ours = ask("problems", "--json", "--all", "--engine", "pandas").json
+    assert ours == ask("problems", "--json", "--all").json
