@@ -69,7 +69,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
 def told(played: SimpleNamespace) -> SimpleNamespace:
     """The archive's tables, with runs and spans; `resource` is what the script calls a resource."""
     archive = played.archive
-    names = ("audit_tasks", "checks", "findings", "check_configurations", "scheduled_audits", "suppressions")
+    names = ("audit_tasks", "checks", "findings", "check_configurations", "account_configurations")
+    names += ("scheduled_audits", "suppressions")
     tables = {name: archive.load(name) for name in names}
     pulls = pulls_table(archive.pulls())
     observations = pulls[["account", "region"]].assign(observed_time=pulls["pulled_time"])
