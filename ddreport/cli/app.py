@@ -10,6 +10,7 @@ import typer
 
 from ddreport.cli.commands import (
     archive,
+    compare,
     demo,
     emulator,
     findings,
@@ -81,6 +82,7 @@ COMMANDS = (
     inventory,
     report,
     problems,
+    compare,
     trend,
     findings,
     sql,

@@ -112,3 +112,20 @@ def test_an_unknown_engine_is_told(ask: Run) -> None:
 def test_another_engine_gives_the_same(ask: Run) -> None:
     ours = ask("problems", "--json", "--all", "--engine", "pandas").json
     assert ours == ask("problems", "--json", "--all").json
+
+
+def test_two_moments_are_compared(ask: Run) -> None:
+    rows = ask("compare", "0" * 32, "1" * 32, "--json").json
+    assert [r["change"] for r in rows] == ["RESOLVED"]
+    everything = ask("compare", "0" * 32, "1" * 32, "--json", "--unchanged").json
+    assert sorted(r["change"] for r in everything) == ["RESOLVED", "STILL_OPEN", "STILL_OPEN"]
+    later = ask("compare", "1" * 32).out
+    assert "1 reopened" in later
+    assert "1 resolved" in later
+
+
+@pytest.mark.parametrize("moments", [("2" * 32, "0" * 32), ("1" * 32, "1" * 32)])
+def test_a_comparison_goes_forward_in_time(ask: Run, moments: tuple[str, str]) -> None:
+    ran = ask("compare", *moments)
+    assert ran.code == 2
+    assert "is not before" in ran.err
