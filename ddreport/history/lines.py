@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -56,16 +56,30 @@ def line_states(
     ends = np.array([moment(m) for m in moments], dtype="int64")
     switches = _switches(check_configurations)
     lines = rows_by_line(runs)
-    parts = [
-        _line(told, lines.get(key, _NO_ROWS), ends, switches.get(key)).assign(**dict(zip(LINE, key, strict=True)))
-        for key in sorted({*lines, *switches})
-    ]
-    table = pd.concat(parts or [_line(told, _NO_ROWS, ends[:0], None).assign(**dict.fromkeys(LINE, ""))])
-    return table[_COLUMNS].astype(dict.fromkeys([*LINE, "line_state", "note"], "str")).reset_index(drop=True)
+    keys = sorted({*lines, *switches})
+    parts = [_line(told, lines.get(key, _NO_ROWS), ends, switches.get(key)) for key in keys]
+    # One table of all lines: a table for each would cost more than all the rest.
+    columns = {name: np.concatenate([_NO_ROWS, *(p[name] for p in parts)]) for name in _FACTS}
+    lengths = [len(p["as_of_time"]) for p in parts]
+    names = {c: np.repeat(np.array([k[i] for k in keys], dtype=object), lengths) for i, c in enumerate(LINE)}
+    full, latest = (pd.Series(columns[name].astype("int64"), dtype="Int64") for name in ("full_run", "latest_run"))
+    table = pd.DataFrame(
+        {
+            **names,
+            "as_of_time": pd.to_datetime(columns["as_of_time"].astype("int64"), unit="us", utc=True),
+            "line_state": columns["line_state"],
+            "note": columns["note"],
+            "full_run": full.mask(full == NOWHERE),
+            "latest_run": latest.mask(latest == NOWHERE),
+            "usual_step_days": columns["usual_step_days"].astype("float64"),
+        }
+    )
+    texts = dict.fromkeys([*LINE, "line_state", "note"], "str")
+    return table.astype({**texts, "as_of_time": "datetime64[us, UTC]"})
 
 
 _NO_ROWS = np.array([], dtype="int64")
-_COLUMNS = [*LINE, "as_of_time", "line_state", "note", "full_run", "latest_run", "usual_step_days"]
+_FACTS = ["as_of_time", "line_state", "note", "full_run", "latest_run", "usual_step_days"]
 
 
 def usual_steps(times: Ints) -> NDArray[np.float64]:
@@ -91,31 +105,29 @@ class _Runs:
         self.notes = runs["proof_note"].to_numpy(dtype=object)
 
 
-def _line(runs: _Runs, rows: Ints, moments: Ints, switches: _Switches | None) -> pd.DataFrame:
+def _line(runs: _Runs, rows: Ints, moments: Ints, switches: _Switches | None) -> dict[str, NDArray[Any]]:
     """Tell how one line, whose runs are these rows, stood at each moment at which it was known."""
     full = rows[runs.full[rows]]
     # With nowhere in front, the number of runs until a moment is the place of the latest of them.
     latest = np.concatenate([[NOWHERE], rows])[np.searchsorted(runs.times[rows], moments, side="right")]
     place = np.searchsorted(runs.times[full], moments, side="right")
+    seen_in_configuration = moments >= switches.first if switches else np.zeros(len(moments), dtype=bool)
+    known_then = (latest != NOWHERE) | seen_in_configuration
+    moments, latest, place = moments[known_then], latest[known_then], place[known_then]
     known = np.concatenate([[NOWHERE], full])[place]
     usual = np.concatenate([[LONGEST_STEP_DAYS], usual_steps(runs.times[full])])[place]
     told = [
-        _state(runs, int(end), int(run), int(seen), float(step), switches)
-        for end, run, seen, step in zip(moments, latest, known, usual, strict=True)
+        _state(runs, end, run, seen, step, switches)
+        for end, run, seen, step in zip(*(a.tolist() for a in (moments, latest, known, usual)), strict=True)
     ]
-    table = pd.DataFrame(
-        {
-            "as_of_time": pd.to_datetime(moments, unit="us", utc=True).astype("datetime64[us, UTC]"),
-            "line_state": pd.Series([state.value for state, _ in told], dtype="str"),
-            "note": pd.Series([note for _, note in told], dtype="str"),
-            "full_run": pd.Series(known, dtype="Int64").mask(known == NOWHERE),
-            "latest_run": pd.Series(latest, dtype="Int64").mask(latest == NOWHERE),
-            "usual_step_days": usual,
-        }
-    )
-    seen_in_configuration = moments >= switches.first if switches else np.zeros(len(moments), dtype=bool)
-    known_then: pd.DataFrame = table[(latest != NOWHERE) | seen_in_configuration]
-    return known_then
+    return {
+        "as_of_time": moments,
+        "line_state": np.array([state.value for state, _ in told], dtype=object),
+        "note": np.array([note for _, note in told], dtype=object),
+        "full_run": known,
+        "latest_run": latest,
+        "usual_step_days": usual,
+    }
 
 
 def _state(
