@@ -129,3 +129,14 @@ def test_a_comparison_goes_forward_in_time(ask: Run, moments: tuple[str, str]) -
     ran = ask("compare", *moments)
     assert ran.code == 2
     assert "is not before" in ran.err
+
+
+def test_due_times_follow_the_policy(ask: Run) -> None:
+    assert ask("problems", "--overdue", "--json").json == []
+    late = ask("problems", "--overdue", "--json", "--sla", "medium=1").json
+    assert [(r["due_status"], r["due_time"][:10]) for r in late] == [("BREACHED", late[0]["due_time"][:10])]
+    assert late[0]["state"] == "OPEN"
+    assert " overdue" in ask("problems", "--sla", "medium=1").out
+    wrong = ask("problems", "--sla", "urgent=1")
+    assert wrong.code == 2
+    assert "urgent" in wrong.err.lower()

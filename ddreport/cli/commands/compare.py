@@ -92,7 +92,9 @@ def _emulated(emulated: bool) -> str:  # noqa: FBT001 - a fact, not an option
 def _sums(table: pd.DataFrame) -> str:
     """Say how many problems changed in which way."""
     counts = table["change"].value_counts()
-    return ", ".join(f"{count} {str(change).lower().replace('_', ' ')}" for change, count in counts.items()) or "no change"
+    return (
+        ", ".join(f"{count} {str(change).lower().replace('_', ' ')}" for change, count in counts.items()) or "no change"
+    )
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ COLUMNS = {
     "resource_id": "Resource",
     "reason_code": "Reason",
     "age_days": "Days",
+    "due": "Due",
     "first_seen": "First seen",
     "last_seen": "Last seen",
     "reopened_count": "Reopened",
@@ -68,6 +69,15 @@ def register(app: typer.Typer) -> None:
         severity: Annotated[
             list[Severity] | None, typer.Option("--severity", case_sensitive=False, help="Only these; repeatable.")
         ] = None,
+        overdue: Annotated[bool, typer.Option("--overdue", help="Only those whose due time is past.")] = False,
+        sla: Annotated[
+            str,
+            typer.Option(
+                "--sla",
+                metavar="DAYS",
+                help="Days to resolve by severity (default: critical=7,high=30,medium=90,low=180).",
+            ),
+        ] = "",
         engine: Engine = "duckdb",
         limit: Annotated[
             int | None,
@@ -81,14 +91,22 @@ def register(app: typer.Typer) -> None:
         reason. docs/lifecycle.md has the rules. AWS is not called.
 
         Examples: ddreport problems --severity critical · ddreport problems --as-of 2026-03-02 --state open ·
-        ddreport problems --all --json
+        ddreport problems --overdue --sla critical=3,high=14 · ddreport problems --all --json
         """
+        from ddreport.metrics import SlaPolicy, SlaStatus
+        from ddreport.metrics import sla as due_times
+
         out: Output = ctx.obj
         if every and state:
             raise InputError("--all and --state exclude each other.")
+        policy = SlaPolicy.parse(sla) if sla else SlaPolicy()
         lives = open_lives(out, target, profile, region, archive, check, engine)
         moment = lives.moment(as_of)
         table = lives.history.problems(moment)
+        due = due_times(table, as_of=moment, policy=policy)[["problem_id", "due_time", "days_left", "status"]]
+        table = table.merge(due.rename(columns={"status": "due_status"}), on="problem_id", how="left")
+        if overdue:
+            table = table[table["due_status"] == SlaStatus.BREACHED.value]
         wanted = state or [s for s in ProblemState if every or s is not ProblemState.RESOLVED]
         table = table[table["state"].isin([s.value for s in wanted])]
         if severity:
@@ -192,6 +210,7 @@ def _for_people(table: pd.DataFrame) -> list[dict[str, Any]]:
             "resource_id": row["resource_id"],
             "reason_code": row["reason_code"],
             "age_days": f"{row['age_days']:.1f}",
+            "due": _due(row["due_time"], row["due_status"]),
             "first_seen": when(row["first_seen_time"]),
             "last_seen": when(row["last_seen_time"]),
             "reopened_count": row["reopened_count"] or "",
@@ -199,6 +218,14 @@ def _for_people(table: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
+
+
+def _due(time: Any, status: Any) -> str:
+    """Say when a problem is due; nothing for one that is resolved."""
+    words = {"BREACHED": "overdue", "DUE_SOON": "soon", "ACCEPTED": "accepted"}
+    if not isinstance(status, str):
+        return ""
+    return f"{time:%Y-%m-%d} {words.get(status, '')}".rstrip()
 
 
 def _one(table: pd.DataFrame, problem_id: str) -> dict[str, Any]:
