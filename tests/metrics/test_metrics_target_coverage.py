@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddreport.errors import TableSchemaError, WindowError
@@ -145,6 +145,7 @@ def test_a_moment_without_zone_and_a_table_without_columns_are_refused():
         target_coverage(pulls_table([])[["target"]], as_of=NOW)
 
 
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(
     st.lists(
         st.tuples(st.integers(0, 200), st.integers(1, 90), st.booleans(), st.booleans()),
