@@ -137,6 +137,19 @@ def test_rows_of_another_account_with_the_same_audit_id_do_not_mix() -> None:
     assert list(told.problems(1)["account"]) == [ACCOUNT]
 
 
+@pytest.mark.parametrize("elsewhere", [{"account": "999999999999"}, {"region": "us-east-1"}])
+def test_what_is_configured_elsewhere_changes_nothing_here(elsewhere: dict[str, str]) -> None:
+    told = Told()
+    told.configuration(-1, {EXPIRING: 30})
+    told.audit(0, {EXPIRING: [report("c", "CERTIFICATE_APPROACHING_EXPIRATION")], LOGGING: ["r1"]})
+    told.configuration(0.2, {EXPIRING: 60, LOGGING: False}, **elsewhere)
+    told.look(0.3, **elsewhere)
+    told.look(0.3)
+    told.audit(1, {EXPIRING: []})
+    assert set(told.runs()["resolving_threshold_days"].dropna()) == {30}
+    assert (told.states_of([1], "c"), told.states_of([1], "r1")) == (["RESOLVED"], ["NEW"])
+
+
 def test_findings_of_audits_that_nobody_knows_still_are_facts_that_prove_presence() -> None:
     t = a_history().tables()
     orphans = {**t, "audit_tasks": AUDIT_TASKS.empty(), "checks": CHECKS.empty()}
