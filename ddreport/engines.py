@@ -61,6 +61,15 @@ def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
     return rows
 
 
+def distinct(frame: nw.LazyFrame[Any], columns: Iterable[str]) -> nw.LazyFrame[Any]:
+    """Return each combination of values of `columns` once.
+
+    The same as narwhals' `unique`, which in SQL numbers all rows first: several times slower, and much more memory.
+    """
+    wanted = list(columns)
+    return frame.group_by(*wanted).agg(nw.len().alias("rows_count")).select(*wanted)
+
+
 def _from_arrow(table: Any) -> pd.DataFrame:
     import pyarrow as pa
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ddreport import history, metrics
 from ddreport.metrics.membership import GROUPINGS
+from ddreport.metrics.results_controls import AUDIT_DIFFERENCE
 from ddreport.schemas import COUNT, FLAG, PULLS, SCHEMAS, TEXT, TIME, Schema, pandas_dtype
 
 Tables = dict[str, Any]
@@ -49,6 +50,7 @@ MEASURES: dict[str, Callable[[Tables, datetime], pd.DataFrame]] = {
         )
         for by in GROUPINGS
     },
+    "audit_difference": lambda t, _: _difference(t),
     "target_coverage": lambda t, at: metrics.target_coverage(t["pulls"], as_of=at),
     "target_gaps": lambda t, at: metrics.target_gaps(t["pulls"], as_of=at),
 }
@@ -56,6 +58,17 @@ MEASURES: dict[str, Callable[[Tables, datetime], pd.DataFrame]] = {
 
 def _runs(tables: Tables) -> pd.DataFrame:
     return history.check_runs(tables["audit_tasks"], tables["checks"], tables["findings"])
+
+
+def _difference(tables: Tables) -> pd.DataFrame:
+    """Compare the two audits of one account that have the most checks; audits share their ids over accounts."""
+    runs = _runs(tables)
+    if runs.empty:
+        return AUDIT_DIFFERENCE.empty()
+    account = runs["account"].value_counts(sort=True).index[0]
+    runs = runs[runs["account"] == account]
+    fullest = sorted(runs["audit_task_id"].value_counts(sort=True).index[:2])  # one digit each: the order of time
+    return metrics.audit_difference(tables["findings"], runs, fullest[0], fullest[-1])
 
 
 HISTORY: dict[str, Callable[[Tables], pd.DataFrame]] = {

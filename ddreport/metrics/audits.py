@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ddreport.engines import AUDIT, Table, collect, scan
+from ddreport.engines import AUDIT, Table, collect, distinct, scan
 from ddreport.schemas import AUDIT_TASKS
 
 if TYPE_CHECKING:
@@ -26,6 +26,6 @@ def known_audits(audit_tasks: Table | None, *others: nw.LazyFrame[Any]) -> pd.Da
     if audit_tasks is not None:
         found = collect(scan(audit_tasks, AUDIT_TASKS, _COLUMNS))
     for other in others:
-        further = collect(other.select(*AUDIT, "task_start_time").unique())
+        further = collect(distinct(other, [*AUDIT, "task_start_time"]))
         found = found.merge(further, on=[*AUDIT, "task_start_time"], how="outer")
     return found.drop_duplicates(AUDIT).sort_values(ORDER, ignore_index=True)

@@ -6,7 +6,7 @@ import narwhals as nw
 import pandas as pd
 
 from ddreport.catalogue import describe_check
-from ddreport.engines import AUDIT, Table, collect, scan
+from ddreport.engines import AUDIT, Table, collect, distinct, scan, upload
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import compliance_by_check
 from ddreport.metrics.results import NON_COMPLIANT_BY_SEVERITY, CheckState
@@ -50,19 +50,23 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     rows = scan(findings, FINDINGS, [*AUDIT, "task_start_time", *PAIR, "severity", "is_suppressed"])
     audits = known_audits(audit_tasks, scan(checks, CHECKS, [*AUDIT, "task_start_time"]), rows)
     table = audits.merge(pd.DataFrame({"severity": SEVERITIES}), how="cross")
-    pairs = (
-        rows.select(*AUDIT, *PAIR, "severity", suppressed=nw.col("is_suppressed").cast(nw.Int64()))
-        .group_by(*AUDIT, *PAIR, "severity")
+    # Numbers in place of long texts: as many groups as findings then fit into a third of the memory.
+    numbered = audits[AUDIT].assign(audit_number=range(len(audits)))
+    pairs = collect(distinct(rows, [*PAIR, "severity"])).assign(pair_number=lambda t: range(len(t)))
+    of_pairs = (
+        rows.join(upload(numbered, like=rows), on=AUDIT, how="inner")
+        .join(upload(pairs, like=rows), on=[*PAIR, "severity"], how="inner")
+        .select("audit_number", "pair_number", suppressed=nw.col("is_suppressed").cast(nw.Int64()))
+        .group_by("audit_number", "pair_number")
         .agg(nw.col("suppressed").min())
+        .join(upload(pairs[["pair_number", "severity"]], like=rows), on="pair_number", how="inner")
+        .group_by("audit_number", "severity")
+        .agg(suppressed_count=nw.col("suppressed").sum(), pairs_count=nw.len())
     )
-    counts = collect(
-        pairs.group_by(*AUDIT, "severity").agg(suppressed_count=nw.col("suppressed").sum(), pairs_count=nw.len())
-    )
+    counts = collect(of_pairs).merge(numbered, on="audit_number").drop(columns="audit_number")
     counts["non_compliant_count"] = counts["pairs_count"] - counts["suppressed_count"]
-    severity_of = collect(rows.select("check_name", "severity").unique())
-    unfinished = _unfinished(
-        checks, audit_tasks, dict(zip(severity_of["check_name"], severity_of["severity"], strict=True))
-    )
+    severity_of = dict(zip(pairs["check_name"], pairs["severity"], strict=True))
+    unfinished = _unfinished(checks, audit_tasks, severity_of)
     table = table.merge(counts, on=[*AUDIT, "severity"], how="left").merge(
         unfinished, on=[*AUDIT, "severity"], how="left"
     )

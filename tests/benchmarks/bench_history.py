@@ -9,8 +9,9 @@ highest memory (`ru_maxrss`). The ways:
 
 - `pandas`: the baseline, what a competent analyst would write in an afternoon from docs/lifecycle.md: read all findings
   with `pd.read_parquet`, sort, compare each report of a problem with the one before; the measures over the same frames.
-- `ddreport`: the functions of `history` and `metrics` over the archive in DuckDB, files checked by their hashes.
-- `day more`: the 366th audit alone, added to what is known of 365 (`history.extend_spans`).
+- `ddreport`: `workflows.history.follow`, `trend` and the measures over the archive in DuckDB, hashes checked, and
+  nothing kept from before.
+- `day more`: the 366th audit, added by `follow` to what it keeps of the 365 before, in a copy of the archive.
 
 Both must give the same episodes, else the benchmark fails.
 """
@@ -21,10 +22,12 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +39,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from synthetic import Plan, write_archive
 
-from ddreport import history, metrics
+from ddreport import metrics
 from ddreport.archive import Archive
 from ddreport.workflows.engine import open_tables
+from ddreport.workflows.history import follow
+from ddreport.workflows.trend import trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,16 +113,14 @@ def by_pandas(folder: Path, as_of: datetime) -> pd.DataFrame:
 
 
 def by_ddreport(folder: Path, as_of: datetime) -> pd.DataFrame:
-    """Do it with this package on DuckDB; returns the episodes."""
+    """Do it with this package on DuckDB, keeping nothing; returns the episodes."""
     archive = Archive.open(folder)
-    configurations = archive.load("check_configurations")
+    lives = follow(archive, engine="duckdb", keep=False)
     with open_tables(archive, "duckdb") as tables:
-        given = tables.audit_tasks, tables.checks, tables.findings
-        runs = history.check_runs(*given, check_configurations=configurations)
-        spans = history.spans(tables.findings, runs)
-        measures(*given, as_of=as_of)
-    history.problems(spans, runs, as_of=as_of, check_configurations=configurations)
-    return history.episodes(spans, runs, as_of=as_of)
+        measures(tables.audit_tasks, tables.checks, tables.findings, as_of=as_of)
+    trend(lives, start=as_of - timedelta(days=365), end=as_of)
+    lives.problems(as_of)
+    return lives.episodes(as_of)
 
 
 WAYS: dict[str, Callable[[Path, datetime], pd.DataFrame]] = {"pandas": by_pandas, "ddreport": by_ddreport}
@@ -157,29 +160,21 @@ def tell(what: str, **facts: Any) -> None:
 
 
 def a_day_more(folder: Path, plan: Plan) -> None:
-    """Add the last audit to what is known of those before it, and compare with working all out anew."""
+    """Work everything out, add one audit to the archive, and follow that one alone."""
     archive = Archive.open(folder)
-    configurations = archive.load("check_configurations")
-    last = archive.load("audit_tasks")["audit_task_id"].iloc[-1]
-    with open_tables(archive, "duckdb") as tables:
-        given = tables.audit_tasks, tables.checks, tables.findings
-        began = time.perf_counter()
-        runs = history.check_runs(*given, check_configurations=configurations)
-        whole = history.spans(tables.findings, runs)
-        full_seconds = time.perf_counter() - began
-        known = history.spans(tables.findings.filter(f"audit_task_id <> '{last}'"), runs)  # type: ignore[union-attr,call-arg]
-    new = archive.load("findings", audit_task_ids=last)
     began = time.perf_counter()
-    extended = history.extend_spans(known, new, runs)
+    follow(archive)
+    full_seconds = time.perf_counter() - began
+    write_archive(folder, replace(plan, audits=plan.audits + 1), first=plan.audits)
+    archive = Archive.open(folder)
+    began = time.perf_counter()
+    lives = follow(archive)
     day_seconds = time.perf_counter() - began
-    order = ["problem_id", "first_slot"]
-    ours, theirs = (t.sort_values(order, ignore_index=True) for t in (extended, whole))
-    pd.testing.assert_frame_equal(ours, theirs)
+    if not 0 < lives.added_audits_count < 5:
+        raise SystemExit(f"{lives.added_audits_count} audits were read for one more day")
     share = day_seconds / full_seconds
-    rows = plan.audits * plan.findings
-    tell(
-        "day more", rows=rows, seconds=day_seconds, baseline_seconds=full_seconds, ratio=share, aim_ratio=AIM_DAY_SHARE
-    )
+    times = {"seconds": day_seconds, "baseline_seconds": full_seconds, "ratio": share, "aim_ratio": AIM_DAY_SHARE}
+    tell("day more", rows=plan.audits * plan.findings, **times)
 
 
 def main() -> None:
@@ -188,6 +183,7 @@ def main() -> None:
     made.add_argument("--audits", type=int, default=365)
     made.add_argument("--findings", type=int, default=10_000)
     made.add_argument("--large", action="store_true", help="365 audits of 100,000 findings, without the baseline")
+    made.add_argument("--packed", action="store_true", help="after `archive compact` of every month that is over")
     made.add_argument("--keep", type=Path, help="folder for the archives; made when missing, used again when there")
     made.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     made.add_argument("--archive", type=Path, help=argparse.SUPPRESS)
@@ -199,10 +195,14 @@ def main() -> None:
         return
     plan = Plan(audits=options.audits, findings=100_000 if options.large else options.findings)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = (options.keep or Path(temporary)) / f"{plan.audits}x{plan.findings}"
+        name = f"{plan.audits}x{plan.findings}{'-packed' if options.packed else ''}"
+        folder = (options.keep or Path(temporary)) / name
         if not folder.exists():
             sys.stderr.write(f"making {plan.audits} audits of {plan.findings} findings …\n")
             write_archive(folder, plan, progress=sys.stderr.isatty())
+            if options.packed:
+                end = plan.start + timedelta(days=plan.audits)
+                Archive.open(folder).compact(before=f"{end:%Y-%m}", time=end)
         as_of = (plan.start + timedelta(days=plan.audits - 1, hours=12)).astimezone(UTC)
         rows, outs = plan.audits * plan.findings, {way: Path(temporary) / f"{way}.parquet" for way in WAYS}
         ours = measured("ddreport", folder, as_of, outs["ddreport"])
@@ -225,7 +225,9 @@ def main() -> None:
                 aim_times_faster=AIM_FASTER,
                 aim_memory_ratio=AIM_MEMORY_SHARE,
             )
-        a_day_more(folder, plan)
+        copy = Path(temporary) / "day-more"
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("derived"))
+        a_day_more(copy, plan)
 
 
 if __name__ == "__main__":

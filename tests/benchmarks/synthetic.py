@@ -31,6 +31,7 @@ from ddreport.archive.layout import KINDS
 from ddreport.catalogue import checks as catalogue
 from ddreport.records import RawResponse, RecordSet
 from ddreport.schemas import SCHEMAS
+from ddreport.workflows.pulling.status import TargetStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,7 @@ def write_archive(out: Path, plan: Plan, *, first: int = 0, progress: bool = Fal
         append(records, pulled_time=pulled_time)
         if records.kind == "audit":
             rows += records.tables["findings"].num_rows
+            archive.record_pull(pulled_time, _pull(records, pulled_time))
         if progress and number % 20 == 0:
             spent = time.perf_counter() - began
             sys.stderr.write(f"\r{records.time:%Y-%m-%d}  {rows:,} findings  {spent:.0f} s ")
@@ -139,6 +141,25 @@ def record_sets(plan: Plan, *, first: int = 0) -> Iterator[RecordSet]:
             yield place.audit(day)
             if plan.on_demand_days and day % plan.on_demand_days == plan.on_demand_days - 1:
                 yield place.audit(day, on_demand=True)
+
+
+def _pull(records: RecordSet, pulled_time: datetime) -> dict[str, Any]:
+    """Return how the pull went that brought an audit; it looked at the configuration as well."""
+    status = TargetStatus(
+        target=f"{records.account}-{records.region}",
+        pull_id=records.identity,
+        time=pulled_time,
+        account=records.account,
+        region=records.region,
+        emulated=True,
+        audits_listed=True,
+        new_audits_count=1,
+        new_findings_count=records.tables["findings"].num_rows,
+        state_seen=True,
+        window_start=(records.time - timedelta(days=1)).isoformat(),
+        window_end=pulled_time.isoformat(),
+    )
+    return status.as_dict()
 
 
 class _Place:
