@@ -72,6 +72,7 @@ def _difference(tables: Tables) -> pd.DataFrame:
 
 
 HISTORY: dict[str, Callable[[Tables], pd.DataFrame]] = {
+    "list_runs": lambda t: history.list_runs(t["audit_tasks"], t["checks"], t["findings"]),
     "check_runs": _runs,
     "spans": lambda t: history.spans(t["findings"], _runs(t)),
     "extend_spans": lambda t: history.extend_spans(history.SPANS.empty(), t["findings"], _runs(t)),
