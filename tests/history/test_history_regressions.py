@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
+
+from ddreport import history as hs
+from ddreport import metrics
 
 LITERAL = sys.modules["history_literal"]
 LOGGING = LITERAL.LOGGING
 EXPIRING = LITERAL.EXPIRING
 POLICY = LITERAL.POLICY
 Told = LITERAL.Told
+day = LITERAL.day
 report = LITERAL.report
 SOON = "CERTIFICATE_APPROACHING_EXPIRATION"
 
@@ -79,3 +84,58 @@ def test_a_resource_that_is_gone_is_closed_though_nobody_ever_saw_it_pass() -> N
     problem = told.problem(1, "gone")
     assert (problem["state"], problem["resolution"]) == ("RESOLVED", "NOT_REPORTED")
     assert (problem["last_seen_audit_task_id"], problem["resolved_audit_task_id"]) == ("a0", "a1")
+
+
+# The same errors in what a trend shows
+
+
+def trend_of(told: Any, days: list[float]) -> list[tuple[int, int, int]]:
+    """Return compliant, non-compliant and unknown checks of all accounts together, day by day."""
+    table = metrics.compliance_trend(told.runs(), [day(at) for at in days], by=())
+    names = [f"{name}_checks_count" for name in ("compliant", "non_compliant", "unknown")]
+    return [tuple(row) for row in table[names].astype("int64").itertuples(index=False, name=None)]
+
+
+def open_on(told: Any, days: list[float]) -> list[int]:
+    """Return the problems that were open on each day."""
+    spans = hs.spans(told.tables()["findings"], told.runs())
+    table = hs.state_counts(spans, told.runs(), [day(at) for at in days])
+    is_open = table[table["state"].isin([s.value for s in hs.OPEN_STATES])]
+    return [int(is_open.loc[is_open["as_of_time"] == day(at), "problems_count"].sum()) for at in days]
+
+
+def test_a_trend_over_accounts_that_are_audited_on_different_days_is_level() -> None:
+    told = Told()
+    for week in range(4):
+        told.audit(7 * week, {LOGGING: ["r1"], POLICY: []}, account="111111111111", audit_id=f"first-{week}")
+        told.audit(7 * week + 3, {LOGGING: ["r2"], POLICY: []}, account="222222222222", audit_id=f"second-{week}")
+    days = [float(at) for at in range(3, 28)]
+    assert set(trend_of(told, days)) == {(2, 2, 0)}
+    assert set(open_on(told, days)) == {2}
+
+
+def test_a_trend_does_not_drop_on_days_of_partial_audits() -> None:
+    told = Told()
+    for at in range(5):
+        told.audit(at, {LOGGING: ["r1"], POLICY: ["r2", "r3"]})
+    told.audit(2.1, {LOGGING: ["r1"]}, schedule=None)
+    told.audit(2.2, {POLICY: ["r2", "r3"]}, schedule=None)
+    days = [0, 1, 2, 2.1, 2.15, 2.2, 2.5, 3, 4]
+    assert set(trend_of(told, days)) == {(0, 2, 0)}
+    assert set(open_on(told, days)) == {3}
+
+
+def test_a_trend_drops_to_nothing_with_the_audit_that_found_nothing() -> None:
+    told = Told()
+    told.audit(0, {LOGGING: ["r1"], POLICY: ["r2", "r3"]})
+    told.audit(1, {LOGGING: [], POLICY: []})
+    assert trend_of(told, [0, 1]) == [(0, 2, 0), (2, 0, 0)]
+    assert open_on(told, [0, 1]) == [3, 0]
+
+
+def test_a_trend_shows_a_failed_check_as_unknown_and_never_as_compliant() -> None:
+    told = Told()
+    told.audit(0, {LOGGING: [], POLICY: ["r2"]})
+    told.audit(1, {LOGGING: "failed", POLICY: "failed"})
+    assert trend_of(told, [0, 1]) == [(1, 1, 0), (0, 0, 2)]
+    assert open_on(told, [0, 1]) == [1, 0]
