@@ -29,6 +29,7 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,18 +113,22 @@ def by_pandas(folder: Path, as_of: datetime) -> pd.DataFrame:
     return episodes
 
 
-def by_ddreport(folder: Path, as_of: datetime) -> pd.DataFrame:
-    """Do it with this package on DuckDB, keeping nothing; returns the episodes."""
+def by_ddreport(folder: Path, as_of: datetime, engine: str = "duckdb") -> pd.DataFrame:
+    """Do it with this package, keeping nothing; returns the episodes."""
     archive = Archive.open(folder)
-    lives = follow(archive, engine="duckdb", keep=False)
-    with open_tables(archive, "duckdb") as tables:
+    lives = follow(archive, engine=engine, keep=False)
+    with open_tables(archive, engine) as tables:
         measures(tables.audit_tasks, tables.checks, tables.findings, as_of=as_of)
     trend(lives, start=as_of - timedelta(days=365), end=as_of)
     lives.problems(as_of)
     return lives.episodes(as_of)
 
 
-WAYS: dict[str, Callable[[Path, datetime], pd.DataFrame]] = {"pandas": by_pandas, "ddreport": by_ddreport}
+WAYS: dict[str, Callable[[Path, datetime], pd.DataFrame]] = {
+    "pandas": by_pandas,
+    "ddreport": by_ddreport,
+    "spark": partial(by_ddreport, engine="local[2]"),
+}
 
 
 def run_way(way: str, folder: Path, as_of: datetime, out: Path) -> None:
@@ -183,6 +188,7 @@ def main() -> None:
     made.add_argument("--audits", type=int, default=365)
     made.add_argument("--findings", type=int, default=10_000)
     made.add_argument("--large", action="store_true", help="365 audits of 100,000 findings, without the baseline")
+    made.add_argument("--spark", action="store_true", help="also with Spark on this machine (engine local[2])")
     made.add_argument("--packed", action="store_true", help="after `archive compact` of every month that is over")
     made.add_argument("--keep", type=Path, help="folder for the archives; made when missing, used again when there")
     made.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
@@ -228,6 +234,11 @@ def main() -> None:
         copy = Path(temporary) / "day-more"
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("derived"))
         a_day_more(copy, plan)
+        if options.spark:
+            found = measured("spark", folder, as_of, outs["spark"])
+            check_equal(outs["ddreport"], outs["spark"])
+            del found["gib"]  # of Python alone: Spark's memory is that of its Java process
+            tell("spark local[2]", rows=rows, **found, baseline_seconds=ours["seconds"])
 
 
 if __name__ == "__main__":
