@@ -133,16 +133,26 @@ class Past:
         return _last_of_each(self.known, self.chains.opens)
 
     def reason_changed(self, chosen: Flags) -> Flags:
-        """Tell for each chosen span whether the run that resolved it reported the same resource for another reason."""
+        """Tell for each chosen span whether the run that resolved it reported the same resource for a reason new to it.
+
+        A reason that the run reporting the span last had given too does not count: then one of two faults is repaired.
+        """
         chains = self.chains
         resource = chains.spans.groupby(_RESOURCE, sort=False).ngroup().to_numpy()
-        every = pd.DataFrame({"resource": resource, "from": chains.first, "to": self.last})[self.known]
-        asked = pd.DataFrame({"resource": resource[chosen], "resolver": self.resolver[chosen]}).reset_index()
+        every = pd.DataFrame(
+            {"resource": resource, "problem": np.cumsum(chains.begins), "from": chains.first, "to": self.last}
+        )[self.known]
+        asked = pd.DataFrame(
+            {"resource": resource[chosen], "resolver": self.resolver[chosen], "last": self.last[chosen]}
+        ).reset_index()
         several = every[every.duplicated("resource", keep=False)]
         pairs = asked[asked["resolver"] != NOWHERE].merge(several, on="resource")
-        met = pairs.loc[(pairs["from"] <= pairs["resolver"]) & (pairs["resolver"] <= pairs["to"]), "index"]
+        # One problem of the resource may have many spans: what any of them says counts.
+        pairs["then"] = (pairs["from"] <= pairs["resolver"]) & (pairs["resolver"] <= pairs["to"])
+        pairs["before"] = (pairs["from"] <= pairs["last"]) & (pairs["last"] <= pairs["to"])
+        told = pairs.groupby(["index", "problem"], as_index=False)[["then", "before"]].any()
         found = np.zeros(len(asked), dtype=bool)
-        found[met.unique()] = True
+        found[told.loc[told["then"] & ~told["before"], "index"].unique()] = True
         return found
 
 

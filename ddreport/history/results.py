@@ -42,7 +42,7 @@ class Resolution(StrEnum):
     NOT_REPORTED = "NOT_REPORTED"
     """The resource passes the check, or does not exist any more."""
     REASON_CHANGED = "REASON_CHANGED"
-    """The resource still fails the same check, for another reason: another problem."""
+    """The resource fails the same check for a reason that is new to it: another problem."""
 
 
 class LineState(StrEnum):

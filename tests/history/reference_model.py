@@ -72,7 +72,7 @@ def lives(history: dict[str, Any], *, as_of: datetime | None = None) -> dict[tup
                     continue
                 if comparable(line[2], problem[5], episode.last, run):
                     episode.resolved_by = run
-                    other = any(f[:2] == fault[:2] for f in run.reports)
+                    other = any(f[:2] == fault[:2] and f not in episode.last.reports for f in run.reports)
                     episode.resolution = "REASON_CHANGED" if other else "NOT_REPORTED"
                 else:
                     episode.passed_over = True

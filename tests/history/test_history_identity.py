@@ -182,10 +182,18 @@ def test_a_certificate_that_expires_leaves_one_problem_and_enters_another() -> N
     }
 
 
-def test_one_reason_of_several_that_goes_away_for_good_is_told_as_a_changed_reason_while_another_stays() -> None:
+def test_one_reason_of_several_that_goes_away_is_resolved_while_another_stays() -> None:
     told = Told()
     told.audit(0, {POLICY: [report("p", "A"), report("p", "B")]})
     told.audit(1, {POLICY: [report("p", "B")]})
     found = told.problems(1).set_index("reason_code")
     assert found["state"].to_dict() == {"A": "RESOLVED", "B": "OPEN"}
+    assert found.loc["A", "resolution"] == "NOT_REPORTED"
+
+
+def test_one_reason_that_makes_way_for_a_new_one_beside_a_third_is_a_changed_reason() -> None:
+    told = Told()
+    told.audit(0, {POLICY: [report("p", "A"), report("p", "B")]})
+    told.audit(1, {POLICY: [report("p", "B"), report("p", "C")]})
+    found = told.problems(1).set_index("reason_code")
     assert found.loc["A", "resolution"] == "REASON_CHANGED"
