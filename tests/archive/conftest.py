@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -178,3 +180,30 @@ def make_audit() -> AuditSet:
 def make_state() -> StateSet:
     """As `state_set`, for fixtures that outlive one test."""
     return _state_set
+
+
+def _visible(archive: Path) -> tuple[Any, ...]:
+    """Return what a reader of the archive can see, and whether a dead writer left something behind."""
+    seen, left = [], False
+    for path in sorted(archive.rglob("*")):
+        name = path.relative_to(archive)
+        if name.parts[0].startswith(".tmp-"):
+            left = True
+        else:
+            seen.append((str(name), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""))
+    return (*seen, left)
+
+
+@pytest.fixture(scope="session")
+def different_states() -> Callable[[Path, int], Iterator[int]]:
+    """Give the steps at which a killed writer left an archive in a state that no step before had left."""
+
+    def steps_of(places: Path, steps: int) -> Iterator[int]:
+        states = set()
+        for step in range(steps + 1):
+            state = _visible(places / f"{step:04d}")
+            if state not in states:
+                states.add(state)
+                yield step
+
+    return steps_of

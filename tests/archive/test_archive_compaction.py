@@ -307,7 +307,9 @@ def test_an_audit_in_two_packs_counts_once(pulled: Archive, audit_set: Any, tmp_
 
 
 @pytest.mark.slow
-def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(tmp_path: Path, audit_set: Any) -> None:
+def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(
+    tmp_path: Path, audit_set: Any, different_states: Any
+) -> None:
     archive = Archive.open(tmp_path / "archive", create=True)
     for number in range(3):
         archive.append(audit_set(number))
@@ -321,7 +323,7 @@ def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(tmp_path
     steps = int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
     assert steps > 60
     packed = set()
-    for step in range(steps + 1):
+    for step in list(different_states(places, steps)):
         stopped = Archive.open(places / f"{step:04d}")
         assert_same(before, everything(stopped))
         found = verify(stopped.path)
