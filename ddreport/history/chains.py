@@ -57,6 +57,12 @@ class Chains:
         return microseconds(self.runs["task_start_time"])
 
     @cached_property
+    def is_suppressed(self) -> Flags:
+        """Whether a suppression covered each span."""
+        suppressed: Flags = self.spans["is_suppressed"].to_numpy(dtype=bool)
+        return suppressed
+
+    @cached_property
     def full_until(self) -> Ints:
         """Row of the latest full run of the line up to each run, itself included; or `NOWHERE`."""
         full = (self.runs["proof"] == Proof.FULL.value).to_numpy()

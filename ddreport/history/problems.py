@@ -113,7 +113,7 @@ def state_counts(
         ends = past.ends
         if not ends.any():
             continue
-        found = states_at(past, time, by_moment[pd.Timestamp(time).tz_convert("UTC").as_unit("us")])
+        found = states_at(past, time, by_moment[pd.Timestamp(time).tz_convert("UTC").as_unit("us")], notes=False)
         key = (chains.line[ends] * len(severities.categories) + codes[ends]) * len(States) + found.number
         values, counts = np.unique(key, return_counts=True)
         rest, state = np.divmod(values, len(States))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ddreport.history.identity import PROBLEM, problem_ids
 from ddreport.history.results import SPANS
 from ddreport.history.stretches import VARIANT, stretches
 
@@ -29,14 +28,14 @@ def spans(findings: Table, runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `results.SPANS`, sorted by account, region, check_name, resource_type, resource_id, reason_code, first_slot.
+        `results.SPANS`, sorted by problem_id and first_slot.
 
     Raises
     ------
     TableSchemaError
         A column is missing, or a severity is none of the four.
     """
-    return SPANS.conform(_joined(_identified(stretches(findings, runs))))
+    return SPANS.conform(_joined(stretches(findings, runs)))
 
 
 def extend_spans(known: pd.DataFrame, findings: Table, runs: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +55,7 @@ def extend_spans(known: pd.DataFrame, findings: Table, runs: pd.DataFrame) -> pd
     DataFrame
         `results.SPANS`; the order of rows is not that of `spans`.
     """
-    new = _identified(stretches(findings, runs))
+    new = stretches(findings, runs)
     # Only the last span of a problem can go on, and only where the problem is reported again.
     again = known["problem_id"].isin(new["problem_id"])
     # What follows a span in its line is a higher slot, so sorting brings the neighbours together.
@@ -64,14 +63,6 @@ def extend_spans(known: pd.DataFrame, findings: Table, runs: pd.DataFrame) -> pd
     joined = SPANS.conform(_joined(touched.sort_values(["problem_id", "first_slot"], ignore_index=True)))
     extended: pd.DataFrame = pd.concat([known[~again], joined], ignore_index=True)
     return extended
-
-
-def _identified(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add `problem_id`, worked out once per problem; rows of one problem stand together."""
-    first = _differs(rows, PROBLEM)
-    ids = problem_ids(rows[first]).to_numpy(dtype=object)
-    rows["problem_id"] = pd.Series(ids[np.cumsum(first) - 1] if len(rows) else ids, index=rows.index, dtype="str")
-    return rows
 
 
 def _joined(rows: pd.DataFrame) -> pd.DataFrame:

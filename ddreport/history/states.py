@@ -50,7 +50,7 @@ class Found:
         return [States[n] for n in self.known_number]
 
 
-def states_at(past: Past, as_of: datetime, lines: pd.DataFrame) -> Found:
+def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool = True) -> Found:
     """Apply the table of states in docs/lifecycle.md, from the top.
 
     Parameters
@@ -59,6 +59,8 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame) -> Found:
         What was known at `as_of`.
     lines
         `line_states` of the same moment, for every line that had a run.
+    notes
+        Whether the reasons are wanted too; without, the notes are empty.
     """
     chains, ends = past.chains, past.ends
     line = chains.line[ends]
@@ -67,7 +69,7 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame) -> Found:
     full, latest = stand["full_run"][line], stand["latest_run"][line]
     known = np.select(
         [
-            chains.spans["is_suppressed"].to_numpy(dtype=bool)[ends],
+            chains.is_suppressed[ends],
             last == chains.began[ends],
             last == chains.opened[ends],
         ],
@@ -85,18 +87,10 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame) -> Found:
     out, unknown = _NUMBER[ProblemState.OUT_OF_SCOPE], _NUMBER[ProblemState.UNKNOWN]
     gone = _NUMBER[ProblemState.RESOLVED]
     note = np.full(len(line), None, dtype=object)
-    said = stand["note"][line]
-    note = np.select(
-        cases,
-        [
-            note,
-            said,
-            np.full(len(line), _LAXER_THRESHOLD, dtype=object),
-            np.full(len(line), _SHORTER_LOOK, dtype=object),
-            said,
-        ],
-        note,
-    )
+    if notes:
+        said = stand["note"][line]
+        laxer, shorter = (np.full(len(line), text, dtype=object) for text in (_LAXER_THRESHOLD, _SHORTER_LOOK))
+        note = np.select(cases, [note, said, laxer, shorter, said], note)
     return Found(
         np.select(cases, [gone, out, out, unknown, unknown], known).astype("int64"),
         np.where(resolved, gone, known).astype("int64"),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import narwhals as nw
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 import pandas as pd
 
 from ddreport.catalogue import describe_check
-from ddreport.engines import AUDIT, Table, collect, distinct, scan, upload
+from ddreport.engines import AUDIT, Table, scan, upload
+from ddreport.history.arrays import as_ints
+from ddreport.history.bits import BLOCK, count_bits, sum_bits, with_bits
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import compliance_by_check
 from ddreport.metrics.results import NON_COMPLIANT_BY_SEVERITY, CheckState
 from ddreport.schemas import CHECKS, FINDINGS
 from ddreport.terms import Severity
+
+if TYPE_CHECKING:
+    import narwhals as nw
 
 SEVERITIES = [s.value for s in Severity]
 PAIR = ["check_name", "resource_type", "resource_id"]
@@ -47,25 +54,10 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     TableSchemaError
         A column is missing, or a severity is none of the four.
     """
-    rows = scan(findings, FINDINGS, [*AUDIT, "task_start_time", *PAIR, "severity", "is_suppressed"])
+    rows = scan(findings, FINDINGS, [*AUDIT, "task_start_time", *PAIR, "reason_code", "severity", "is_suppressed"])
     audits = known_audits(audit_tasks, scan(checks, CHECKS, [*AUDIT, "task_start_time"]), rows)
     table = audits.merge(pd.DataFrame({"severity": SEVERITIES}), how="cross")
-    # Numbers in place of long texts: as many groups as findings then fit into a third of the memory.
-    numbered = audits[AUDIT].assign(audit_number=range(len(audits)))
-    pairs = collect(distinct(rows, [*PAIR, "severity"])).assign(pair_number=lambda t: range(len(t)))
-    of_pairs = (
-        rows.join(upload(numbered, like=rows), on=AUDIT, how="inner")
-        .join(upload(pairs, like=rows), on=[*PAIR, "severity"], how="inner")
-        .select("audit_number", "pair_number", suppressed=nw.col("is_suppressed").cast(nw.Int64()))
-        .group_by("audit_number", "pair_number")
-        .agg(nw.col("suppressed").min())
-        .join(upload(pairs[["pair_number", "severity"]], like=rows), on="pair_number", how="inner")
-        .group_by("audit_number", "severity")
-        .agg(suppressed_count=nw.col("suppressed").sum(), pairs_count=nw.len())
-    )
-    counts = collect(of_pairs).merge(numbered, on="audit_number").drop(columns="audit_number")
-    counts["non_compliant_count"] = counts["pairs_count"] - counts["suppressed_count"]
-    severity_of = dict(zip(pairs["check_name"], pairs["severity"], strict=True))
+    counts, severity_of = _pairs_by_audit(rows, audits)
     unfinished = _unfinished(checks, audit_tasks, severity_of)
     table = table.merge(counts, on=[*AUDIT, "severity"], how="left").merge(
         unfinished, on=[*AUDIT, "severity"], how="left"
@@ -75,6 +67,43 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     table["incomplete"] = table["unfinished_checks_count"] > 0
     # `audits` is in order already, and the cross join kept it, severities in theirs.
     return NON_COMPLIANT_BY_SEVERITY.conform(table)
+
+
+def _pairs_by_audit(rows: nw.LazyFrame[Any], audits: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Count the pairs of check and resource by audit and severity; also return the severity of each check."""
+    places = audits.groupby(["account", "region"], sort=False)
+    place, slots = as_ints(places.ngroup()), as_ints(places.cumcount())
+    placed = with_bits(audits[AUDIT].assign(place=place), slots)
+    bits = sum_bits(
+        rows.join(upload(placed, like=rows), on=AUDIT, how="inner").drop(*AUDIT, "task_start_time"),
+        ["place", *PAIR, "reason_code"],
+        ["severity", "is_suppressed"],
+    )
+    pair = bits.groupby(["place", "block", "severity", *PAIR], sort=True).ngroup().to_numpy(dtype="int64")
+    first = np.unique(pair, return_index=True)[1]
+    suppressed = bits["is_suppressed"].to_numpy(dtype=bool)
+    values = bits["bits"].to_numpy(dtype="int64")
+    # A pair is suppressed in an audit when all its findings there are.
+    open_bits, silenced = np.zeros(len(first), dtype="int64"), np.zeros(len(first), dtype="int64")
+    np.bitwise_or.at(open_bits, pair[~suppressed], values[~suppressed])
+    np.bitwise_or.at(silenced, pair[suppressed], values[suppressed])
+    silenced &= ~open_bits
+    parts = []
+    groups = bits[["place", "block", "severity"]].take(first).reset_index(drop=True)
+    for key, own in groups.groupby(["place", "block", "severity"]).indices.items():
+        number, block, severity = cast("tuple[int, int, str]", key)
+        counts = {
+            "non_compliant_count": count_bits(open_bits[own])[:BLOCK],
+            "suppressed_count": count_bits(silenced[own])[:BLOCK],
+            "slot": np.arange(BLOCK) + block * BLOCK,
+        }
+        parts.append(pd.DataFrame(counts).assign(place=number, severity=severity))
+    empty = pd.DataFrame({n: pd.Series([], dtype="int64") for n in ("non_compliant_count", "suppressed_count", "slot")})
+    table = pd.concat(parts or [empty.assign(place=0, severity="")], ignore_index=True)
+    table = table.merge(audits[AUDIT].assign(place=place, slot=slots), on=["place", "slot"])
+    of_checks = bits.drop_duplicates("check_name")
+    severity_of = dict(zip(of_checks["check_name"], of_checks["severity"], strict=True))
+    return table[[*AUDIT, "severity", "non_compliant_count", "suppressed_count"]], severity_of
 
 
 def _unfinished(checks: Table, audit_tasks: Table | None, severity_of: dict[str, str]) -> pd.DataFrame:

@@ -1,0 +1,107 @@
+"""Which runs reported what, as bits: one aggregation over millions of findings, on whatever engine holds them.
+
+Each run of a line has a slot; 62 slots make a block, and a slot in a block is one bit. So one sum per thing and block
+holds all the runs that reported it, and any engine that can join, group and sum can do the work. Two findings of one
+thing in one run would add up to a wrong bit: the number of findings is counted beside the sum, differs then from the
+number of bits, and those few things are asked for again without doubles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from ddreport.engines import collect, upload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ddreport.history.arrays import Ints
+
+BLOCK = 62
+"""Bits of a block: with one more, the sum of all of them would not be a positive number of 64 bits."""
+
+_ROWS_AT_ONCE = 100_000
+
+
+def with_bits(table: pd.DataFrame, slots: Ints) -> pd.DataFrame:
+    """Return `table` with the columns `block` and `bit` of its rows' slots."""
+    return table.assign(block=slots // BLOCK, bit=np.left_shift(1, slots % BLOCK))
+
+
+def sum_bits(
+    rows: nw.LazyFrame[Any], things: Sequence[str], variants: Sequence[str], *, latest: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return per thing, variant and block the bits of the slots in which it was reported.
+
+    Parameters
+    ----------
+    rows
+        Findings with `block` and `bit`.
+    things
+        Columns that name a thing; without missing values.
+    variants
+        Columns in which reports of one thing may differ; values may be missing.
+    latest
+        Columns whose greatest value is wanted beside the bits.
+
+    Returns
+    -------
+    DataFrame
+        The columns named, `block` and `bits` (int64).
+    """
+    sums = _sums(rows, [*things, *variants], latest)
+    doubled = np.bitwise_count(_ints(sums["bits"])) != _ints(sums["reports_count"])
+    if doubled.any():
+        again = sums.loc[doubled, list(things)].drop_duplicates()
+        keys = upload(again, like=rows)
+        groups = rows.join(keys, on=list(things), how="semi").group_by(
+            *things, *variants, "block", "bit", drop_null_keys=False
+        )
+        # Something must be asked of the groups; of no column there is the number of rows.
+        once = groups.agg(*(nw.col(name).max() for name in latest), nw.len().alias("doubles_count"))
+        kept = sums.merge(again, on=list(things), how="left", indicator="where")
+        sums = pd.concat(
+            [sums[(kept["where"] == "left_only").to_numpy()], _sums(once, [*things, *variants], latest)],
+            ignore_index=True,
+        )
+    return sums.drop(columns="reports_count").astype({"block": "int64", "bits": "int64"})
+
+
+def _sums(rows: nw.LazyFrame[Any], keys: Sequence[str], latest: Sequence[str]) -> pd.DataFrame:
+    groups = rows.group_by(*keys, "block", drop_null_keys=False)
+    numbers = [nw.col("bit").sum().alias("bits"), nw.len().alias("reports_count")]
+    return collect(groups.agg(*numbers, *(nw.col(name).max() for name in latest)))
+
+
+def set_bits(values: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return row and number of every bit that is set, row by row, lowest first."""
+    found = []
+    for start in range(0, max(len(values), 1), _ROWS_AT_ONCE):
+        rows, places = np.nonzero(_matrix(values[start : start + _ROWS_AT_ONCE]))
+        found.append((rows + start, places))
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([places for _, places in found])
+
+
+def count_bits(values: Ints) -> Ints:
+    """Return for each of the 64 places in how many of the values the bit is set."""
+    counts: Ints = np.zeros(64, dtype=np.int64)
+    for start in range(0, len(values), _ROWS_AT_ONCE):
+        np.add(counts, _matrix(values[start : start + _ROWS_AT_ONCE]).sum(axis=0, dtype="int64"), out=counts)
+    return counts
+
+
+def _matrix(values: Ints) -> NDArray[np.uint8]:
+    """Return the bits of each value as a row of 64 zeros and ones, lowest first."""
+    little = values.astype("<i8").view(np.uint8).reshape(len(values), 8)
+    return np.unpackbits(little, axis=1, bitorder="little")
+
+
+def _ints(values: pd.Series[int]) -> Ints:
+    numbers: Ints = values.to_numpy(dtype="int64")
+    return numbers
