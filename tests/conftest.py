@@ -21,6 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return max((SLOWER.index(m.name) + 1 for m in item.iter_markers() if m.name in SLOWER), default=0)
 
     items.sort(key=rank)
+    for item in items:
+        # What shares costly fixtures (an archive, a session of Spark, the account of a module) shares a worker.
+        folder = item.path.parent.name
+        group = folder if folder in ("spark", "story", "browser") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True, scope="session")

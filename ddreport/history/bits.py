@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ddreport.engines import collect, upload
+from ddreport.history.arrays import as_ints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ def sum_bits(
         The columns named, `block` and `bits` (int64).
     """
     sums = _sums(rows, [*things, *variants], latest)
-    doubled = np.bitwise_count(_ints(sums["bits"])) != _ints(sums["reports_count"])
+    doubled = np.bitwise_count(as_ints(sums["bits"])) != as_ints(sums["reports_count"])
     if doubled.any():
         again = sums.loc[doubled, list(things)].drop_duplicates()
         keys = upload(again, like=rows)
@@ -90,7 +91,7 @@ def set_bits(values: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def count_bits(values: Ints) -> Ints:
     """Return for each of the 64 places in how many of the values the bit is set."""
-    counts: Ints = np.zeros(64, dtype=np.int64)
+    counts = np.zeros(64, dtype=np.int64)
     for start in range(0, len(values), _ROWS_AT_ONCE):
         np.add(counts, _matrix(values[start : start + _ROWS_AT_ONCE]).sum(axis=0, dtype="int64"), out=counts)
     return counts
@@ -100,8 +101,3 @@ def _matrix(values: Ints) -> NDArray[np.uint8]:
     """Return the bits of each value as a row of 64 zeros and ones, lowest first."""
     little = values.astype("<i8").view(np.uint8).reshape(len(values), 8)
     return np.unpackbits(little, axis=1, bitorder="little")
-
-
-def _ints(values: pd.Series[int]) -> Ints:
-    numbers: Ints = values.to_numpy(dtype="int64")
-    return numbers

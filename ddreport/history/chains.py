@@ -57,6 +57,11 @@ class Chains:
         return microseconds(self.runs["task_start_time"])
 
     @cached_property
+    def lines_count(self) -> int:
+        """How many lines the runs have."""
+        return int(line_numbers(self.runs).max()) + 1 if len(self.runs) else 0
+
+    @cached_property
     def is_suppressed(self) -> Flags:
         """Whether a suppression covered each span."""
         suppressed: Flags = self.spans["is_suppressed"].to_numpy(dtype=bool)
@@ -95,8 +100,9 @@ class Chains:
         end = moment(as_of)
         known = self.times[self.first] <= end
         # A span that goes on holds every full run of its line until then; the latest of them reported it last.
-        runs_until = np.searchsorted(self._times_by_line, self._line_time(self.line, end), side="right") - 1
-        last = np.where(self.times[self.last] > end, self.full_until[runs_until], self.last)
+        lines = self._line_time(np.arange(self.lines_count), end)
+        runs_until = np.searchsorted(self._times_by_line, lines, side="right") - 1
+        last = np.where(self.times[self.last] > end, self.full_until[runs_until][self.line], self.last)
         come = (self.resolver != NOWHERE) & (self.times[self.resolver] <= end)
         return Past(self, known, last, np.where(come, self.resolver, NOWHERE))
 

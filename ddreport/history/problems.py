@@ -13,7 +13,7 @@ from ddreport.history.chains import chain
 from ddreport.history.episodes import resolutions
 from ddreport.history.lines import line_states
 from ddreport.history.results import PROBLEMS, STATE_COUNTS
-from ddreport.history.states import States, states_at
+from ddreport.history.states import States, number_lines, states_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,8 @@ def problems(
     table["opened_time"] = take(runs["task_start_time"], chains.opened[ends])
     table["resolution"] = resolutions(past, ends)
     table["reopened_count"] = chains.episode[ends] - 1
-    found = states_at(past, as_of, line_states(runs, [as_of], check_configurations=check_configurations))
+    lines = line_states(runs, [as_of], check_configurations=check_configurations)
+    found = states_at(past, as_of, number_lines(lines, runs))
     table["state"] = pd.Series(found.state, dtype="str")
     table["known_state"] = pd.Series(found.known_state, dtype="str")
     table["state_note"] = pd.Series(found.note, dtype="str")
@@ -103,7 +104,7 @@ def state_counts(
     """
     chains = chain(spans, runs)
     lines = line_states(runs, [check_as_of(m) for m in moments], check_configurations=check_configurations)
-    by_moment = dict(tuple(lines.groupby("as_of_time")))
+    by_moment = dict(tuple(number_lines(lines, runs).groupby("as_of_time")))
     severities = chains.spans["severity"].cat
     codes = severities.codes.to_numpy(dtype="int64")
     names = runs[["account", "region", "check_name"]].drop_duplicates(ignore_index=True)

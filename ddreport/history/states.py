@@ -58,14 +58,14 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     past
         What was known at `as_of`.
     lines
-        `line_states` of the same moment, for every line that had a run.
+        `line_states` of the same moment, numbered by `number_lines`.
     notes
         Whether the reasons are wanted too; without, the notes are empty.
     """
     chains, ends = past.chains, past.ends
     line = chains.line[ends]
     last, resolver = past.last[ends], past.resolver[ends]
-    stand = _on_lines(chains.runs, lines)
+    stand = _on_lines(lines, chains.lines_count)
     full, latest = stand["full_run"][line], stand["latest_run"][line]
     known = np.select(
         [
@@ -98,15 +98,28 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     )
 
 
-def _on_lines(runs: pd.DataFrame, lines: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def number_lines(lines: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `line_states` whose line had a run, with `line`: its number as the lines stand in the runs."""
+    numbers = runs[LINE].drop_duplicates(ignore_index=True)
+    return lines.merge(numbers.assign(line=np.arange(len(numbers))), on=LINE)
+
+
+def _on_lines(lines: pd.DataFrame, count: int) -> dict[str, NDArray[Any]]:
     """Return how each line stands as arrays by its number; a line without a run yet stands as if it had none."""
-    table = runs[LINE].drop_duplicates(ignore_index=True).merge(lines, on=LINE, how="left")
+    place = lines["line"].to_numpy(dtype="int64")
+
+    def spread(values: Any, default: Any, dtype: Any) -> NDArray[Any]:
+        array = np.full(count, default, dtype=dtype)
+        array[place] = values
+        return array
+
+    state = lines["line_state"]
     return {
-        "full_run": table["full_run"].fillna(NOWHERE).to_numpy(dtype="int64"),
-        "latest_run": table["latest_run"].fillna(NOWHERE).to_numpy(dtype="int64"),
-        "usual_step_days": table["usual_step_days"].fillna(LONGEST_STEP_DAYS).to_numpy(dtype="float64"),
-        "off": (table["line_state"] == LineState.OFF.value).to_numpy(dtype=bool),
-        "current": (table["line_state"] == LineState.CURRENT.value).to_numpy(dtype=bool),
-        "looks_back": table["check_name"].isin(LOOKS_BACK).to_numpy(dtype=bool),
-        "note": table["note"].astype(object).where(table["note"].notna(), None).to_numpy(dtype=object),
+        "full_run": spread(lines["full_run"].fillna(NOWHERE), NOWHERE, "int64"),
+        "latest_run": spread(lines["latest_run"].fillna(NOWHERE), NOWHERE, "int64"),
+        "usual_step_days": spread(lines["usual_step_days"], LONGEST_STEP_DAYS, "float64"),
+        "off": spread(state == LineState.OFF.value, default=False, dtype=bool),
+        "current": spread(state == LineState.CURRENT.value, default=False, dtype=bool),
+        "looks_back": spread(lines["check_name"].isin(LOOKS_BACK), default=False, dtype=bool),
+        "note": spread(lines["note"].astype(object).where(lines["note"].notna(), None), None, object),
     }

@@ -62,13 +62,14 @@ AIM_DAY_SHARE = 1 / 20
 
 def measures(audit_tasks: Any, checks: Any, findings: Any, *, as_of: datetime) -> dict[str, pd.DataFrame]:
     """All measures that read findings or checks; the same functions for pandas and for DuckDB."""
+    current = metrics.current_findings(findings, checks, as_of=as_of)
     return {
         "compliance": metrics.compliance(audit_tasks, checks),
         "compliance_by_check": metrics.compliance_by_check(checks, audit_tasks=audit_tasks),
         "current_checks": metrics.current_checks(checks, as_of=as_of, audit_tasks=audit_tasks),
-        "current_findings": metrics.current_findings(findings, checks, as_of=as_of),
+        "current_findings": current,
         "non_compliant_by_severity": metrics.non_compliant_by_severity(findings, checks, audit_tasks=audit_tasks),
-        "top_resources": metrics.top_resources(findings),
+        "top_resources": metrics.top_resources(current),
         "data_gaps": metrics.data_gaps(audit_tasks, checks, start=as_of - timedelta(days=365), end=as_of),
     }
 
@@ -119,9 +120,18 @@ def by_ddreport(folder: Path, as_of: datetime, engine: str = "duckdb") -> pd.Dat
     lives = follow(archive, engine=engine, keep=False)
     with open_tables(archive, engine) as tables:
         measures(tables.audit_tasks, tables.checks, tables.findings, as_of=as_of)
-    trend(lives, start=as_of - timedelta(days=365), end=as_of)
-    lives.problems(as_of)
-    return lives.episodes(as_of)
+    start, episodes, now = as_of - timedelta(days=365), lives.episodes(as_of), lives.problems(as_of)
+    trend(lives, start=start, end=as_of)
+    before = lives.problems(as_of - timedelta(days=30))
+    metrics.difference_summary(metrics.difference(before, now))
+    metrics.open_by_age(now)
+    metrics.roll_up(now, by="check_name")
+    metrics.time_to_resolve(episodes, as_of=as_of)
+    metrics.sla(now, as_of=as_of)
+    metrics.sla_summary(episodes, now, start=start, end=as_of)
+    flow = metrics.problem_flow(episodes, start=start, end=as_of, runs=lives.runs)
+    metrics.backlog_forecast(flow)
+    return episodes
 
 
 WAYS: dict[str, Callable[[Path, datetime], pd.DataFrame]] = {

@@ -214,7 +214,7 @@ class Books:
         return day - runs[-1].day > 2 * (statistics.median(steps) if steps else 31)
 
     def changed_reason(self, problem: Problem, episode: Episode) -> bool:
-        """Tell whether the run that proved it gone reported the same resource for a reason that was not there before."""
+        """Tell whether the run that proved it gone reported the resource for a reason that was not there before."""
         reports = episode.resolved_by.reports if episode.resolved_by else None
         before = episode.last.reports or {}
         return any(what[0] == problem[2] and what not in before for what in reports or {})
