@@ -36,7 +36,7 @@ report: $(VENV)/installed-emulator,report
 	$(BIN)/ddreport demo --out reports
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 	$(BIN)/python -m pytest --nbval-lax notebooks
 
 check: $(VENV)/installed-dev
