@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SLOWER = ("slow", "kernel", "browser", "spark")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the tests are spread over the workers by their groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run unmarked tests first, then slow ones, then those with kernels, then those with a browser, then Spark."""
 

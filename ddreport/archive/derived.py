@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ddreport.archive.layout import DERIVED
 from ddreport.archive.reading import to_pandas
 from ddreport.archive.staging import publish_file, staging_folder, write_file
 from ddreport.schemas import SEVERITY
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DERIVED = "derived"
 _INDEX = "index.json"
 
 

@@ -110,15 +110,15 @@ class Views:
                     self._name_damage([f.path for f in files], SCHEMAS[table])
             if isinstance(exc, duckdb.PermissionException):
                 raise InputError(
-                    f"the query wants what SQL over the archive may not do: {str(exc).strip()}",
+                    f"the query wants what SQL over the archive may not do: {_words(exc)}",
                     hint=f"it can read the tables {', '.join(self._files)}; no other files.",
                 ) from exc
             if wrong_query:
                 raise InputError(
-                    f"the query cannot be run: {str(exc).strip()}",
+                    f"the query cannot be run: {_words(exc)}",
                     hint=f"the tables are {', '.join(self._files)}; `DESCRIBE findings` shows the columns of one.",
                 ) from exc
-            raise ArchiveError(f"DuckDB could not run the query: {str(exc).strip()}") from exc
+            raise ArchiveError(f"DuckDB could not run the query: {_words(exc)}") from exc
 
     def _name_damage(self, files: Sequence[Path], schema: Schema) -> None:
         try:
@@ -159,7 +159,10 @@ def _check_reads_only(sql: str) -> None:
     """Refuse whatever is no SELECT: DuckDB's own lock does not keep COPY from the files that it may read."""
     import duckdb
 
-    for statement in duckdb.extract_statements(sql):
+    statements = duckdb.extract_statements(sql)
+    if not statements:
+        raise InputError("the query is empty.", hint="such as SELECT count(*) FROM findings.")
+    for statement in statements:
         kind = statement.type
         if kind == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs what follows
             inner = duckdb.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
@@ -177,6 +180,11 @@ _EXPLAIN = re.compile(r"^\s*EXPLAIN(\s+ANALYZE)?(\s*\([^)]*\))?\s", re.IGNORECAS
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _words(exc: Exception) -> str:
+    """Return DuckDB's message on one line, without its drawing of where in the query the error is."""
+    return " ".join(str(exc).split("\n\nLINE ")[0].split())
 
 
 def _quoted(name: str) -> str:

@@ -33,7 +33,8 @@ class Output:
     def result(self, data: Any, *, text: str | None = None) -> None:
         """Print a result: as JSON with `--json`, else `text` (or nothing)."""
         if self.json:
-            json.dump(data, sys.stdout, indent=2, ensure_ascii=False, default=str)
+            # A terminal would obey control and bidirectional characters; to a program both forms are the same.
+            json.dump(data, sys.stdout, indent=2, ensure_ascii=sys.stdout.isatty(), default=str)
             sys.stdout.write("\n")
         elif text is not None:
             sys.stdout.write(text + "\n")

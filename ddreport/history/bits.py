@@ -3,7 +3,9 @@
 Each run of a line has a slot; 62 slots make a block, and a slot in a block is one bit. So one sum per thing and block
 holds all the runs that reported it, and any engine that can join, group and sum can do the work. Two findings of one
 thing in one run would add up to a wrong bit: the number of findings is counted beside the sum, differs then from the
-number of bits, and those few things are asked for again without doubles.
+number of bits (a sum of powers of two has as many bits as there were powers only if no two were equal), and those few
+things are asked for again without doubles. A block is summed in two halves, so that no number of doubles is too large
+for 64 bits.
 """
 
 from __future__ import annotations
@@ -24,15 +26,20 @@ if TYPE_CHECKING:
 
     from ddreport.history.arrays import Ints
 
-BLOCK = 62
-"""Bits of a block: with one more, the sum of all of them would not be a positive number of 64 bits."""
+HALF = 31
+BLOCK = 2 * HALF
+"""Slots of a block: its bits are a positive number of 64 bits."""
 
+_BITS = ("low_bit", "high_bit")
 _ROWS_AT_ONCE = 100_000
 
 
 def with_bits(table: pd.DataFrame, slots: Ints) -> pd.DataFrame:
-    """Return `table` with the columns `block` and `bit` of its rows' slots."""
-    return table.assign(block=slots // BLOCK, bit=np.left_shift(1, slots % BLOCK))
+    """Return `table` with the columns `block`, `low_bit` and `high_bit` of its rows' slots; one of the bits is 0."""
+    place = slots % BLOCK
+    low = np.where(place < HALF, np.left_shift(1, place), 0)
+    high = np.where(place < HALF, 0, np.left_shift(1, np.maximum(place - HALF, 0)))
+    return table.assign(block=slots // BLOCK, low_bit=low, high_bit=high)
 
 
 def sum_bits(
@@ -43,7 +50,7 @@ def sum_bits(
     Parameters
     ----------
     rows
-        Findings with `block` and `bit`.
+        Findings with the columns of `with_bits`.
     things
         Columns that name a thing; without missing values.
     variants
@@ -57,12 +64,12 @@ def sum_bits(
         The columns named, `block` and `bits` (int64).
     """
     sums = _sums(rows, [*things, *variants], latest)
-    doubled = np.bitwise_count(as_ints(sums["bits"])) != as_ints(sums["reports_count"])
+    doubled = (sums["bits_count"] != sums["reports_count"]).to_numpy(dtype=bool)
     if doubled.any():
         again = sums.loc[doubled, list(things)].drop_duplicates()
         keys = upload(again, like=rows)
         groups = rows.join(keys, on=list(things), how="semi").group_by(
-            *things, *variants, "block", "bit", drop_null_keys=False
+            *things, *variants, "block", *_BITS, drop_null_keys=False
         )
         # Something must be asked of the groups; of no column there is the number of rows.
         once = groups.agg(*(nw.col(name).max() for name in latest), nw.len().alias("doubles_count"))
@@ -71,13 +78,16 @@ def sum_bits(
             [sums[(kept["where"] == "left_only").to_numpy()], _sums(once, [*things, *variants], latest)],
             ignore_index=True,
         )
-    return sums.drop(columns="reports_count").astype({"block": "int64", "bits": "int64"})
+    return sums.drop(columns=["reports_count", "bits_count"]).astype({"block": "int64"})
 
 
 def _sums(rows: nw.LazyFrame[Any], keys: Sequence[str], latest: Sequence[str]) -> pd.DataFrame:
     groups = rows.group_by(*keys, "block", drop_null_keys=False)
-    numbers = [nw.col("bit").sum().alias("bits"), nw.len().alias("reports_count")]
-    return collect(groups.agg(*numbers, *(nw.col(name).max() for name in latest)))
+    numbers = [*(nw.col(name).sum() for name in _BITS), nw.len().alias("reports_count")]
+    sums = collect(groups.agg(*numbers, *(nw.col(name).max() for name in latest)))
+    low, high = (as_ints(sums[name]) for name in _BITS)
+    bits = np.bitwise_count(low).astype("int64") + np.bitwise_count(high)
+    return sums.drop(columns=[*_BITS]).assign(bits=low | high << HALF, bits_count=bits)
 
 
 def set_bits(values: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -104,6 +104,12 @@ def open_tables(archive: Archive, engine: str = DEFAULT_ENGINE) -> Iterator[Audi
             yield AuditTables(*(_frame(session, name, files[name]) for name in AUDIT_TABLES))
 
 
+def check_engine(engine: str) -> None:
+    """Refuse what names no engine (`InputError`); whether a Spark master answers is seen when it is used."""
+    if engine not in ("pandas", "duckdb"):
+        _master(engine)
+
+
 def _master(engine: str) -> str | None:
     """Return the Spark master that `engine` names; None for that of the session or of Spark's configuration."""
     if engine == "spark":

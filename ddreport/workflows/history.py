@@ -14,7 +14,7 @@ from ddreport.archive.derived import Derived, read_derived, write_derived
 from ddreport.history.identity import LINE
 from ddreport.history.runs import OWN_COLUMNS
 from ddreport.schema_types import Schema
-from ddreport.workflows.engine import DEFAULT_ENGINE, open_tables
+from ddreport.workflows.engine import DEFAULT_ENGINE, check_engine, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -113,7 +113,9 @@ def follow(
     InputError, MissingExtraError, EngineError
         The engine cannot be used.
     """
-    audits = sorted((p.account, p.region, p.identity) for p in archive.index("audit"))
+    check_engine(engine)
+    # With the hash of each set: what is kept was worked out from these very bytes.
+    audits = sorted((s.account, s.region, s.identity, s.sha256) for s in archive.sets("audit"))
     known = read_derived(archive.path, NAME, _KEPT) if keep else None
     found = _extended(archive, known, audits, progress) if known is not None else None
     if found is None:
@@ -160,7 +162,7 @@ def _placed(archive: Archive, listed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _extended(
-    archive: Archive, known: Derived, audits: Sequence[tuple[str, str, str]], progress: Progress | None
+    archive: Archive, known: Derived, audits: Sequence[tuple[str, str, str, str]], progress: Progress | None
 ) -> _Found | None:
     """Add the new audits to what is known; None where everything must be worked out anew."""
     if known.origin.get("rules") != RULES:
@@ -185,17 +187,17 @@ def _extended(
     return _Found(together, runs, history.extend_spans(spans, tables[2], runs), len(new))
 
 
-def _of_audits(archive: Archive, table: str, audits: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+def _of_audits(archive: Archive, table: str, audits: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
     """Load a table's rows of these audits; an audit id alone might be another account's too."""
     frame = archive.load(
         table,
-        audit_task_ids=[identity for _, _, identity in audits],
-        places={(account, region) for account, region, _ in audits},
+        audit_task_ids=[identity for _, _, identity, _ in audits],
+        places={(account, region) for account, region, *_ in audits},
     )
     present = frame[_AUDIT].drop_duplicates()
     if len(present) <= len(audits):
         return frame
-    return frame.merge(pd.DataFrame(audits, columns=_AUDIT), on=_AUDIT, how="inner")
+    return frame.merge(pd.DataFrame([a[:3] for a in audits], columns=_AUDIT), on=_AUDIT, how="inner")
 
 
 def _all_later(new: pd.DataFrame, known: pd.DataFrame) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ddreport.catalogue import checks as catalogue
 from ddreport.catalogue import normalise_check_name
 from ddreport.errors import InputError, NoDataError, did_you_mean
 from ddreport.window import parse_end
@@ -51,13 +52,13 @@ class Lives:
     def moment(self, text: str | None) -> datetime:
         """Return the moment that `text` names; without any, `known_until`.
 
-        `text` is a date (until its end, but not beyond what is known), a time, or the id of an audit, which stands for
-        the moment it began.
+        `text` is a date (its last moment, but not beyond what is known), a time, or the id of an audit: the moment it
+        began.
 
         Raises
         ------
         InputError, WindowError
-            It names nothing of these, or a moment after `known_until`.
+            It names nothing of these, or a moment before the first audit or after `known_until`.
         """
         if not text:
             return self.known_until
@@ -66,23 +67,26 @@ class Lives:
         if not named.empty:
             began: datetime = named.iloc[0].to_pydatetime()
             return began
+        is_date = "T" not in text and " " not in text
         try:
-            end = parse_end(text)
+            # Audits that begin at the first moment of the next day are not of this one.
+            moment = parse_end(text) - timedelta(microseconds=is_date)
         except InputError as exc:
             near = did_you_mean(text, runs["audit_task_id"].unique())
             raise InputError(
                 f"{text!r} is neither a date or time nor the id of an audit in the archive.{near}",
-                hint="such as 2026-03-02, 2026-03-02T09:15Z, or an id that `ddreport trend` shows.",
+                hint="such as 2026-03-02, 2026-03-02T09:15Z, or an id from `ddreport sql 'FROM audit_tasks'`.",
             ) from exc
-        if end > self.known_until:
-            begun = end.date() > self.known_until.date() and "T" not in text
-            if begun and (end - self.known_until).days < 1:
-                return self.known_until
+        if is_date and moment.date() == self.known_until.date():
+            moment = min(moment, self.known_until)
+        first = runs["task_start_time"].min().to_pydatetime()
+        if not first <= moment <= self.known_until:
             raise InputError(
-                f"nothing is known of {text}: AWS was last asked at {self.known_until:%Y-%m-%d %H:%M} UTC.",
-                hint="`ddreport pull` brings what is newer.",
+                f"nothing is known of {text}: the archive begins with the audit of {first:%Y-%m-%d %H:%M} UTC, and AWS "
+                f"was last asked at {self.known_until:%Y-%m-%d %H:%M} UTC.",
+                hint="name a moment in between; `ddreport pull` brings what is newer.",
             )
-        return end
+        return moment
 
 
 def load_lives(
@@ -104,9 +108,15 @@ def load_lives(
     found = sources(opened, target)
     places = {(s.account, s.region) for s in found}
     names = {normalise_check_name(c) for c in checks} or None
-    history = follow(opened, engine=engine, progress=progress).only(places=places, check_names=names)
+    whole = follow(opened, engine=engine, progress=progress)
+    _refuse_unknown_checks(checks, {*catalogue(), *whole.runs["check_name"]})
+    history = whole.only(places=places, check_names=names)
     if history.runs.empty:
-        raise _nothing(opened, target, checks)
+        of = f" with {', '.join(checks)}" if checks else ""
+        raise NoDataError(
+            f"the archive has no audit of {', '.join(target)}{of} yet.",
+            hint="once an audit has run, bring it in with `ddreport pull`.",
+        )
     pulled = [
         datetime.fromisoformat(p["time"])
         for p in opened.pulls()
@@ -122,12 +132,10 @@ def load_lives(
     )
 
 
-def _nothing(archive: Archive, target: Sequence[str], checks: Sequence[str]) -> NoDataError | InputError:
-    known = set(archive.load("checks")["check_name"])
+def _refuse_unknown_checks(checks: Sequence[str], known: set[str]) -> None:
     for name in checks:
         if normalise_check_name(name) not in known:
-            return InputError(f"the archive has no check {name!r}.{did_you_mean(name, known)}")
-    return NoDataError(
-        f"the archive has no audit of {', '.join(target)} yet.",
-        hint="once an audit has run, bring it in with `ddreport pull`.",
-    )
+            raise InputError(
+                f"check {name!r} is neither in the catalogue nor in the archive.{did_you_mean(name, known)}",
+                hint=f"known: {', '.join(sorted(known))}.",
+            )

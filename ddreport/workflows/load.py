@@ -156,12 +156,12 @@ class AuditData(InventoryTables):
     @cached_property
     def problems(self) -> pd.DataFrame:
         """Every problem with its state at the window's end, or at `known_until` if earlier: `history.PROBLEMS`."""
-        return self.history.problems(min(self.end, self.known_until))
+        return self.history.problems(self._last_moment)
 
     @cached_property
     def episodes(self) -> pd.DataFrame:
         """Every episode of every problem, as known at the same moment: `history.EPISODES`."""
-        return self.history.episodes(min(self.end, self.known_until))
+        return self.history.episodes(self._last_moment)
 
     @cached_property
     def known_until(self) -> datetime:
@@ -169,6 +169,11 @@ class AuditData(InventoryTables):
         asked = self.pulls.loc[self.pulls["account"].notna(), "pulled_time"]
         times: list[datetime] = [t.to_pydatetime() for t in asked]
         return max([self.as_of, *times])
+
+    @property
+    def _last_moment(self) -> datetime:
+        # The end is not in the window: an audit that begins then belongs to what follows.
+        return min(self.end - timedelta(microseconds=1), self.known_until)
 
     def sql(self, query: str) -> pd.DataFrame:
         """Ask the whole archive in DuckDB SQL, whatever target and window: see `Archive.query`."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, get_args
 
+import pandas as pd
+
 from ddreport.errors import ParameterError, did_you_mean
 from ddreport.history import ProblemState
 from ddreport.metrics import compliance_trend, posture_score, problem_flow
 from ddreport.metrics.flow import Period
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ddreport.workflows.history import History
 
 _CHECKS = [
@@ -54,7 +54,8 @@ def trend(history: History, *, start: datetime, end: datetime, period: Period = 
         `period_start_time` and `as_of_time` (end of the period, or of the window), then the columns of
         `metrics.compliance_trend` and `metrics.posture_score` at that moment, the numbers of problems that were open
         (NEW, OPEN, REOPENED), suppressed, unknown and out of scope then (`open_count`, …; the open ones also by
-        severity, `critical_open_count`, …), and what came and went in the period (`metrics.problem_flow`).
+        severity, `critical_open_count`, …; missing where no
+        check was known yet), and what came and went in the period (`metrics.problem_flow`).
 
     Raises
     ------
@@ -73,18 +74,22 @@ def trend(history: History, *, start: datetime, end: datetime, period: Period = 
     # What an audit at the first moment of the next period found does not belong to this one.
     ends = counts["as_of_time"] - timedelta(microseconds=1)
     moments = [t.to_pydatetime() for t in ends]
-    asked = counts["as_of_time"]
     checks = compliance_trend(history.runs, moments, check_configurations=history.check_configurations, by=())
     scores = posture_score(history.runs, moments, check_configurations=history.check_configurations, by=())
-    table = counts.merge(checks[["as_of_time", *_CHECKS]].assign(as_of_time=asked), on="as_of_time")
-    table = table.merge(scores[["as_of_time", "posture_score"]].assign(as_of_time=asked), on="as_of_time")
     states = history.state_counts(moments)
-    states["as_of_time"] = states["as_of_time"] + timedelta(microseconds=1)
+    for found in (checks, scores, states):
+        found["as_of_time"] = found["as_of_time"] + timedelta(microseconds=1)
+    table = counts.merge(checks[["as_of_time", *_CHECKS]], on="as_of_time", how="left")
+    # Of moments at which no check was known there is no score.
+    table = table.merge(scores[["as_of_time", "posture_score"]], on="as_of_time", how="left")
     for name, chosen in _STATES.items():
         table[name] = _sum(states[states["state"].isin(chosen)], table["as_of_time"])
     opened = states[states["state"].isin(_OPEN)]
     for severity in opened["severity"].cat.categories:
         table[f"{severity.lower()}_open_count"] = _sum(opened[opened["severity"] == severity], table["as_of_time"])
+    # Where no check was known, nobody knew of problems either: that is not the same as none.
+    unknown = (table["known_checks_count"].fillna(0) == 0).to_numpy(dtype=bool)
+    table.loc[unknown, [*_STATES, *(c for c in table.columns if c.endswith("_open_count"))]] = pd.NA
     return table
 
 

@@ -33,7 +33,9 @@ class Ran:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("DDREPORT_CONFIG", raising=False)
+    # Set and taken away again, so that what --config sets during a test does not outlive it.
+    monkeypatch.setenv("DDREPORT_CONFIG", "-")
+    monkeypatch.delenv("DDREPORT_CONFIG")
 
     def call(*arguments: object) -> Ran:
         capsys.readouterr()

@@ -57,6 +57,8 @@ def test_an_earlier_moment_shows_what_was_known_then(ask: Run, canned: Any) -> N
     [
         ("yesterday", "neither a date or time nor the id of an audit"),
         ("2099-01-01", "nothing is known of 2099-01-01"),
+        ("2020-01-01", "the archive begins with the audit of"),
+        ("2099-01-01 00:30", "nothing is known of 2099-01-01"),
         ("1" * 31, "Did you mean"),
     ],
 )
@@ -140,3 +142,44 @@ def test_due_times_follow_the_policy(ask: Run) -> None:
     wrong = ask("problems", "--sla", "urgent=1")
     assert wrong.code == 2
     assert "urgent" in wrong.err.lower()
+
+
+def test_a_date_ends_before_the_next_day_begins(run: Run, canned: Any, tmp_path: Path) -> None:
+    account = canned.CannedAccount()
+    account.configuration = {"auditCheckConfigurations": {"DEVICE_CERTIFICATE_EXPIRING_CHECK": {"enabled": True}}}
+    midnight = int(canned.TASK_START // DAY * DAY)
+    for number in range(2):  # the second audit begins at the first moment of a day
+        findings = [canned.certificate_finding(n, f"{number}" * 32) for n in range(1, 2 + number)]
+        account.add_audit(f"{number}" * 32, findings, taskStartTime=midnight - DAY * (1 - number))
+    with canned.CannedServer(account) as server:
+        options = ["--endpoint-url", server.endpoint, "--region", "eu-west-1", "--archive", tmp_path / "archive"]
+        assert run("pull", *options).code == 0
+    place = ["--region", "eu-west-1", "--archive", tmp_path / "archive"]
+    eve = f"{datetime.fromtimestamp(midnight - DAY, UTC):%Y-%m-%d}"
+    ran = run("problems", *place, "--as-of", eve, "--all", "--json")
+    assert ran.code == 0, ran.err
+    assert len(ran.json) == 1
+    assert len(run("problems", *place, "--all", "--json").json) == 2
+    rows = run("trend", *place, "--start", eve, "--end", eve, "--by", "day", "--json").json
+    assert [(r["open_count"], r["new_count"]) for r in rows] == [(1, 1)]
+
+
+def test_a_trend_from_before_the_first_audit_says_that_nothing_was_known(ask: Run) -> None:
+    rows = ask("trend", "--by", "day", "--start", "2025-01-01", "--json").json
+    first = next(n for n, r in enumerate(rows) if r["full_runs_count"])
+    assert first > 5
+    assert {(r["open_count"], r["posture_score"], r["known_checks_count"]) for r in rows[:first]} == {(None, None, 0)}
+    assert [r["open_count"] for r in rows[first:] if r["full_runs_count"]] == [3, 2, 2]
+    assert all(r["posture_score"] is not None for r in rows[first:])
+    assert "nothing known" in ask("trend", "--by", "day", "--start", "2025-01-01").out
+
+
+def test_no_check_is_dropped_silently(ask: Run) -> None:
+    ran = ask("problems", "--check", "DEVICE_CERTIFICATE_EXPIRING_CHECK", "--check", "NOPE")
+    assert ran.code == 2
+    assert "'NOPE'" in ran.err
+
+
+def test_an_unknown_engine_is_refused_even_if_nothing_is_left_to_reduce(ask: Run) -> None:
+    assert ask("problems").code == 0
+    assert ask("problems", "--engine", "nonsense").code == 2

@@ -6,12 +6,14 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
 from ddreport import history as hs
 from ddreport.errors import TableSchemaError, WindowError
+from ddreport.metrics import non_compliant_by_severity
 from ddreport.schemas import AUDIT_TASKS, CHECK_CONFIGURATIONS, CHECKS, FINDINGS
 
 LITERAL = sys.modules["history_literal"]
@@ -321,3 +323,18 @@ def test_a_hundred_thousand_findings_in_one_audit_are_a_hundred_thousand_problem
     assert late == {"OPEN": count - fixed + 1, "RESOLVED": fixed}
     now = problems_of(tables, 1 + timedelta(hours=1) / timedelta(days=1))
     assert set(now.loc[now["state"] == "RESOLVED", "resource_id"]) == set(resources[:fixed])
+
+
+@pytest.mark.parametrize("number", [4, 5000])
+@pytest.mark.parametrize("engine", ["pandas", "duckdb"])
+def test_many_findings_of_one_problem_late_in_a_block_are_one_report(number: int, engine: str) -> None:
+    told = Told()
+    for n in range(64):
+        told.audit(n, {LOGGING: ["r"] * number if n == 61 else ["r"] if n == 58 else []})
+    tables = told.tables()
+    runs = runs_of(tables)
+    findings = tables["findings"] if engine == "pandas" else duckdb.from_df(tables["findings"])
+    found = hs.spans(findings, runs)
+    assert list(zip(found["first_slot"], found["last_slot"], strict=True)) == [(58, 58), (61, 61)]
+    counts = non_compliant_by_severity(findings, tables["checks"])
+    assert counts.loc[counts["non_compliant_count"] > 0, "non_compliant_count"].tolist() == [1, 1]

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -158,3 +159,20 @@ def test_a_part_of_the_history_is_that_of_its_places_and_checks(archive: Archive
     own = found.episodes()
     assert_frame_equal(part.episodes(), own[own["check_name"] == check].reset_index(drop=True))
     assert found.only(places={("000000000000", "eu-west-1")}).runs.empty
+
+
+def test_another_set_under_a_known_id_is_not_taken_for_the_one_before(
+    archive: Archive, synthetic: ModuleType, tmp_path: Path
+) -> None:
+    follow(archive)
+    place = archive.index("audit")[-1]
+    other = Archive.open(tmp_path / "other", create=True)
+    for record_set in synthetic.record_sets(synthetic.Plan(**PLAN)):
+        if record_set.identity == place.identity:
+            fewer = dict(record_set.tables)
+            fewer["findings"] = fewer["findings"].slice(0, 1)
+            other.append(replace(record_set, tables=fewer))
+    shutil.rmtree(place.folder)
+    shutil.move(other.index("audit")[0].folder, place.folder)
+    changed = Archive.open(archive.path)
+    assert_same(follow(changed), follow(changed, keep=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from ddreport.cli.output import Output
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 COLUMNS = {
     "until": "Until (UTC)",
@@ -77,27 +77,37 @@ def register(app: typer.Typer) -> None:
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    # None is what every kind of missing value becomes, and what is not worth a figure prints as nothing.
+    plain = table.astype(object).where(table.notna(), None)
     return [
         {
             "until": when(row["as_of_time"]),
-            "compliance": f"{row['compliant_checks_count']} of {row['finished_checks_count']}"
-            + _number(row["compliance_rate"], ", {:.0%}"),
+            "compliance": _checks(row),
             "strict": _number(row["strict_compliance_rate"], "{:.0%}"),
             "unknown_checks": row["unknown_checks_count"] or "",
             "off_checks": row["off_checks_count"] or "",
             "score": _number(row["posture_score"], "{:.0f}"),
-            "open": row["open_count"],
+            "open": "" if row["open_count"] is None else row["open_count"],
             "critical": row["critical_open_count"] or "",
             "suppressed": row["suppressed_count"] or "",
-            "unknown": row["unknown_count"] + row["out_of_scope_count"] or "",
+            "unknown": (row["unknown_count"] or 0) + (row["out_of_scope_count"] or 0) or "",
             "new": row["new_count"] or "",
             "reopened": row["reopened_count"] or "",
             "resolved": row["resolved_count"] or "",
         }
-        for row in table.to_dict("records")
+        for row in plain.to_dict("records")
     ]
 
 
-def _number(value: float, form: str) -> str:
+def _checks(row: dict[Any, Any]) -> str:
+    """Say how many checks comply of those with a verdict."""
+    if not row["known_checks_count"]:
+        return "nothing known"
+    return f"{row['compliant_checks_count']} of {row['finished_checks_count']}" + _number(
+        row["compliance_rate"], ", {:.0%}"
+    )
+
+
+def _number(value: float | None, form: str) -> str:
     """Return a number in this form; nothing where there is none."""
-    return "" if math.isnan(value) else form.format(value)
+    return "" if value is None else form.format(value)
