@@ -93,8 +93,10 @@ def open_tables(archive: Archive, engine: str = DEFAULT_ENGINE) -> Iterator[Audi
     if engine == "pandas":
         yield AuditTables(*(archive.load(name) for name in AUDIT_TABLES))
     elif engine == "duckdb":
+        # Audits and checks are few, in as many files as the archive has audits: read once, not at every question.
+        small = (archive.load(name) for name in AUDIT_TABLES[:2])
         with archive.own_errors():
-            yield AuditTables(*(archive.relation(name) for name in AUDIT_TABLES))
+            yield AuditTables(*small, archive.relation(AUDIT_TABLES[2]))
     else:
         master = _master(engine)
         with ExitStack() as stack:
