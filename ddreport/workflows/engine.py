@@ -94,9 +94,9 @@ def open_tables(archive: Archive, engine: str = DEFAULT_ENGINE) -> Iterator[Audi
         yield AuditTables(*(archive.load(name) for name in AUDIT_TABLES))
     elif engine == "duckdb":
         # Audits and checks are few, in as many files as the archive has audits: read once, not at every question.
-        small = (archive.load(name) for name in AUDIT_TABLES[:2])
+        audit_tasks, checks = archive.load("audit_tasks"), archive.load("checks")
         with archive.own_errors():
-            yield AuditTables(*small, archive.relation(AUDIT_TABLES[2]))
+            yield AuditTables(audit_tasks, checks, archive.relation("findings"))
     else:
         master = _master(engine)
         with ExitStack() as stack:
