@@ -18,13 +18,13 @@ MODEL = sys.modules["history_reference_model"]
 
 # A history is large, so that few of them meet many cases, and too large to be made smaller in bearable time.
 MANY = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-FEWER = settings(MANY, max_examples=15)
+FEWER = settings(MANY, max_examples=10)
 
 
 def runs_of(t: dict[str, pd.DataFrame]) -> pd.DataFrame:

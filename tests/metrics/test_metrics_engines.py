@@ -52,7 +52,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 # Each example runs many measures over several audits, so that a few examples go a long way.
-ENOUGH = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+ENOUGH = settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_every_measure_is_compared(engines: Any) -> None:
