@@ -121,3 +121,23 @@ class PullStatus(StrEnum):
     NO_CREDENTIALS = "no credentials"
     FAILED = "failed"
     """Anything else; the problems say what."""
+
+
+class ProblemState(StrEnum):
+    """What is known of a problem at a moment."""
+
+    NEW = "NEW"
+    OPEN = "OPEN"
+    REOPENED = "REOPENED"
+    SUPPRESSED = "SUPPRESSED"
+    UNKNOWN = "UNKNOWN"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+    RESOLVED = "RESOLVED"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the latest look found it, suppressed or not."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({ProblemState.NEW, ProblemState.OPEN, ProblemState.REOPENED, ProblemState.SUPPRESSED})

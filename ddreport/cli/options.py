@@ -58,6 +58,13 @@ Engine = Annotated[
         help="What reduces the findings: duckdb, pandas, or a Spark master such as local[2] or spark://HOST:PORT.",
     ),
 ]
+SHOWN = 50
+"""Rows that people are shown unless they ask for more."""
+
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=0, help="At most so many rows; 0 means all (default: 50, with --json all)."),
+]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report and its executed notebook.")]
 
 

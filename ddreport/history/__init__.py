@@ -19,17 +19,16 @@ from ddreport.history.problems import problems, state_counts
 from ddreport.history.results import (
     CHECK_RUNS,
     EPISODES,
-    OPEN_STATES,
     PROBLEMS,
     SPANS,
     STATE_COUNTS,
     LineState,
-    ProblemState,
     Proof,
     Resolution,
 )
 from ddreport.history.runs import check_runs, list_runs, place_runs
 from ddreport.history.spans import extend_spans, spans
+from ddreport.terms import OPEN_STATES, ProblemState
 
 __all__ = [
     "CHECK_RUNS",

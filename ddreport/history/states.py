@@ -11,7 +11,8 @@ from ddreport.history.arrays import DAY, NOWHERE, moment
 from ddreport.history.comparable import LOOKS_BACK
 from ddreport.history.identity import LINE
 from ddreport.history.lines import LONGEST_STEP_DAYS
-from ddreport.history.results import LineState, ProblemState
+from ddreport.history.results import LineState
+from ddreport.terms import ProblemState
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -142,3 +142,9 @@ def test_a_configuration_that_is_a_folder_is_told(run: Run, tmp_path: Path) -> N
     ran = run("targets", "--config", tmp_path)
     assert ran.code == 2
     assert "is a folder" in ran.err
+
+
+def test_the_command_line_starts_without_the_heavy_libraries():
+    script = "import sys, ddreport.cli.app; print(sorted({'pandas', 'pyarrow', 'duckdb', 'boto3'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

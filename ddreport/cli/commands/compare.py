@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ddreport.cli.commands.problems import for_programs, open_lives, say_notes
-from ddreport.cli.options import ArchiveDir, CheckNames, Engine, Profile, Region, TargetNames
+from ddreport.cli.options import SHOWN, ArchiveDir, CheckNames, Engine, Limit, Profile, Region, TargetNames
 from ddreport.cli.output import Output
 from ddreport.errors import WindowError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SHOWN = 50
-"""Rows that people are shown unless they ask for more."""
 
 UNCHANGED = ("STILL_OPEN", "STILL_SUPPRESSED", "STILL_RESOLVED", "STILL_UNKNOWN", "STILL_OUT_OF_SCOPE")
 COLUMNS = {
@@ -49,10 +46,7 @@ def register(app: typer.Typer) -> None:
         check: CheckNames = None,
         unchanged: Annotated[bool, typer.Option("--unchanged", help="What stayed as it was, too.")] = False,
         engine: Engine = "duckdb",
-        limit: Annotated[
-            int | None,
-            typer.Option("--limit", min=0, help="At most so many rows; 0 means all (default: 50, with --json all)."),
-        ] = None,
+        limit: Limit = None,
     ) -> None:
         """Compare two moments: what appeared, came back, was resolved, suppressed, or became unknown in between.
 

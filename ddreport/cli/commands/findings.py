@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import ArchiveDir, CheckNames, End, Profile, Region, Start, TargetNames, ad_hoc_name
+from ddreport.cli.options import (
+    SHOWN,
+    ArchiveDir,
+    CheckNames,
+    End,
+    Limit,
+    Profile,
+    Region,
+    Start,
+    TargetNames,
+    ad_hoc_name,
+)
 from ddreport.cli.output import Output
 from ddreport.errors import InputError, did_you_mean
 from ddreport.terms import Severity
@@ -16,9 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ddreport.workflows.load import AuditData
-
-SHOWN = 50
-"""Rows that people are shown unless they ask for more."""
 
 COLUMNS = {
     "severity": "Severity",
@@ -54,10 +62,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         start: Start = None,
         end: End = None,
-        limit: Annotated[
-            int | None,
-            typer.Option("--limit", min=0, help="At most so many rows; 0 means all (default: 50, with --json all)."),
-        ] = None,
+        limit: Limit = None,
     ) -> None:
         """List findings from the archive, most severe first; AWS is not called.
 

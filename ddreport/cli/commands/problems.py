@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import ArchiveDir, AsOf, CheckNames, Engine, Profile, Region, TargetNames, ad_hoc_name
+from ddreport.cli.options import (
+    SHOWN,
+    ArchiveDir,
+    AsOf,
+    CheckNames,
+    Engine,
+    Limit,
+    Profile,
+    Region,
+    TargetNames,
+    ad_hoc_name,
+)
 from ddreport.cli.output import Output
 from ddreport.errors import InputError, did_you_mean
-from ddreport.history import ProblemState
-from ddreport.terms import Severity
+from ddreport.terms import ProblemState, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ddreport.workflows.lives import Lives
-
-SHOWN = 50
-"""Rows that people are shown unless they ask for more."""
 
 COLUMNS = {
     "problem_id": "Problem",
@@ -79,10 +86,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = "",
         engine: Engine = "duckdb",
-        limit: Annotated[
-            int | None,
-            typer.Option("--limit", min=0, help="At most so many rows; 0 means all (default: 50, with --json all)."),
-        ] = None,
+        limit: Limit = None,
     ) -> None:
         """List problems, followed over all audits in the archive, with their state now or at any earlier moment.
 
