@@ -363,7 +363,11 @@ def _handler_of(server: CannedServer) -> type[BaseHTTPRequestHandler]:
             self._serve()
 
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            length = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # a client killed while it was asking; half a question has no answer
+                self.close_connection = True
+                return
             operation, asked = _parse(self.command, self.path, body)
             with server._lock:
                 server.calls.append((operation, asked))
