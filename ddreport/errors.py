@@ -90,6 +90,10 @@ class RetentionError(WindowError):
     """The window begins before what AWS keeps (90 days)."""
 
 
+class PlanError(InputError):
+    """A mitigation plan or its approval cannot be used: changed by hand, of another account, or none at all."""
+
+
 class MissingExtraError(DDReportError, ImportError):
     """A part of `ddreport` needs packages of an extra that is not installed."""
 
@@ -174,6 +178,10 @@ class ArchiveWriteError(ArchiveError):
 
 class EmulatorError(DDReportError):
     """The emulator could not be started or used."""
+
+
+class MitigationError(DDReportError):
+    """A mitigation could not begin or go on; the message says what was done until then."""
 
 
 class EngineError(DDReportError):

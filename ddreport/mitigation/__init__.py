@@ -1,0 +1,6 @@
+"""Mitigation: the pure core. Tables in, tables and plans out; nothing here calls AWS or writes to an account.
+
+The way of the data: `selection` picks findings, `planning` decides what is done to each and in which wave,
+`expected` says what that would change, and all of it is a `plan.Plan` under a digest, which `plan_file` writes for
+people to read. `approval` binds a person's agreement to the digest. `waves` cuts a plan into AWS's mitigation tasks.
+"""

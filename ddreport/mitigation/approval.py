@@ -1,0 +1,144 @@
+"""Approvals: who agreed to which plan, and for how long that counts.
+
+An approval names the plan's digest, so it belongs to that plan and no other; one more finding is another digest. It
+says which AWS identity gave it, as AWS itself told (`sts:GetCallerIdentity`). The file is no signature: whoever can
+write it can write another name. Keep plans and approvals where changes are reviewed, such as a git repository with
+protected branches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ddreport.errors import PlanError
+
+if TYPE_CHECKING:
+    from ddreport.mitigation.plan import Plan
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One person's agreement.
+
+    Attributes
+    ----------
+    plan
+        Digest of the plan.
+    approved_by
+        ARN of the AWS identity.
+    approved_time, expires_time
+        By AWS's clock, UTC.
+    digest
+        SHA-256 of everything else in it.
+    """
+
+    plan: str
+    approved_by: str
+    approved_time: datetime
+    expires_time: datetime
+    note: str = ""
+    digest: str = ""
+
+
+def approve(plan: Plan, *, by: str, time: datetime, note: str = "") -> Approval:
+    """Return an approval of a plan.
+
+    Raises
+    ------
+    PlanError
+        The plan asks for a second person, and this is the one who made it or nobody knows who did.
+    """
+    _check_person(plan, by)
+    given = Approval(
+        plan=plan.digest,
+        approved_by=by,
+        approved_time=time,
+        expires_time=time + timedelta(hours=plan.approval.valid_hours),
+        note=note,
+    )
+    return msgspec.structs.replace(given, digest=_digest(given))
+
+
+def check_approval(plan: Plan, approval: Approval | None, *, time: datetime) -> Approval | None:
+    """Return the approval if it lets this plan be applied at `time`; None where none is needed or given.
+
+    Raises
+    ------
+    PlanError
+        It is missing, of another plan, expired, changed by hand, or given by the one who made the plan.
+    """
+    if approval is None:
+        if not plan.approval.required:
+            return None
+        who = "a second person" if plan.approval.second_person else "somebody"
+        raise PlanError(
+            f"plan {plan.short} needs the approval of {who}.", hint="`ddreport mitigate approve PLAN` gives it."
+        )
+    if approval.digest != _digest(approval):
+        raise PlanError("the approval was changed after it was given.", hint="have the plan approved again.")
+    if approval.plan != plan.digest:
+        raise PlanError(
+            f"the approval is of plan {approval.plan[:16]}, this is {plan.short}: a changed plan needs a new approval."
+        )
+    if not approval.approved_time <= time + timedelta(minutes=5):
+        raise PlanError(f"the approval is dated {approval.approved_time:%Y-%m-%d %H:%M} UTC, which is yet to come.")
+    if time >= approval.expires_time:
+        raise PlanError(
+            f"the approval of {approval.approved_time:%Y-%m-%d %H:%M} UTC expired at "
+            f"{approval.expires_time:%Y-%m-%d %H:%M} UTC.",
+            hint="look at the plan again and have it approved anew, or make a plan of today.",
+        )
+    _check_person(plan, approval.approved_by)
+    return approval
+
+
+def _check_person(plan: Plan, by: str) -> None:
+    if not plan.approval.second_person:
+        return
+    if plan.made_by is None:
+        raise PlanError(
+            f"plan {plan.short} asks for a second person, but was made without asking AWS who made it.",
+            hint="make it anew with a target that can be reached.",
+        )
+    if person(by) == person(plan.made_by):
+        raise PlanError(
+            f"plan {plan.short} was made by {plan.made_by}, so somebody else must approve it.",
+            hint="sign in as another AWS identity, with --profile or another target.",
+        )
+
+
+def person(arn: str) -> str:
+    """Return what stands for a person in an ARN.
+
+    Of an assumed role that is role and session: people who share a role are told apart by the session, which IAM
+    Identity Center sets to the user's name. Of everything else it is the whole ARN.
+    """
+    return arn.casefold()
+
+
+def approval_text(approval: Approval) -> str:
+    """Return the approval as YAML (JSON values on lines of their own)."""
+    content = msgspec.to_builtins(approval)
+    return "".join(f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in content.items())
+
+
+def parse_approval(text: str, *, source: str) -> Approval:
+    """Read an approval; `source` names the file in messages (`PlanError`)."""
+    from ddreport.mitigation.plan_file import load_document
+
+    content = load_document(text, source=source)
+    try:
+        return msgspec.convert(content, Approval)
+    except msgspec.ValidationError as exc:
+        raise PlanError(
+            f"{source} is no approval: {exc}.", hint="`ddreport mitigate approve PLAN` writes one."
+        ) from exc
+
+
+def _digest(approval: Approval) -> str:
+    content = msgspec.to_builtins(approval)
+    content.pop("digest", None)
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
