@@ -82,8 +82,48 @@ def test_threads_share_the_rate():
         thread.start()
     for thread in threads:
         thread.join()
-    # 100 places at 10 a second: the first ten at once, then ten for each second.
-    assert sorted(round(w) for w in waits) == [second for second in range(1, 10) for _ in range(10)]
+    # 100 places at 10 a second: the first ten at once, then ten for each second, spread over its first half.
+    times = [0.0] * 10 + sorted(waits)
+    assert len(times) == 100
+    assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[10:], strict=False))
+    assert times[-1] < 9 * 1.02 + 0.5
+
+
+def test_a_request_that_left_late_counts_from_when_it_left(clock):
+    late = iter([0.3, 0.0])
+    limiter = RateLimiter({"ListThings": 1}, clock=clock, sleep=lambda seconds: clock.sleep(seconds + next(late)))
+    first, second, third = grants(limiter, clock, "ListThings", 3)
+    assert second - first > 1.3
+    assert third - second >= 1.0
+
+
+def test_a_refused_request_tries_again_in_its_own_place_and_does_not_queue(clock):
+    """AWS did not count it. Others that wait meanwhile neither lose by it nor stand before it."""
+    waits = []
+    limiter = RateLimiter({"ListThings": 2}, clock=clock, sleep=waits.append)
+    limiter.acquire("ListThings")
+    limiter.acquire("ListThings")
+    limiter.refused("ListThings")
+    clock.now += 0.1
+    queue = threading.Thread(target=lambda: limiter.acquire("ListThings"))
+    queue.start()
+    queue.join()
+    limiter.acquire("ListThings")
+    waited, again = waits
+    assert waited == pytest.approx(0.92, abs=0.1)  # for the first of the two; AWS counted one only
+    assert again == pytest.approx(0.4, abs=0.05)  # half a second at two a second, from when it was sent
+
+
+def test_a_refused_request_whose_place_is_long_gone_queues_again(clock):
+    limiter = RateLimiter({"ListThings": 1}, clock=clock, sleep=clock.sleep)
+    limiter.acquire("ListThings")
+    limiter.refused("ListThings")
+    other = threading.Thread(target=grants, args=(limiter, clock, "ListThings", 1))
+    other.start()
+    other.join()
+    before = clock.now
+    limiter.acquire("ListThings")
+    assert clock.now - before >= 1.0
 
 
 def test_a_refusal_slows_its_operation_down_a_little_and_not_for_long(limiter, clock):
@@ -136,17 +176,21 @@ def test_every_published_rate_belongs_to_an_operation_of_the_service(client):
     assert set(PUBLISHED_RATES) <= set(client.meta.service_model.operation_names)
 
 
-@pytest.fixture
-def limited(server, slept, clock):
-    """A client that may list schedules twice a second."""
-    client = botocore.session.Session().create_client(
+def iot_client(server, *, total_max_attempts):
+    return botocore.session.Session().create_client(
         "iot",
         region_name="eu-west-1",
         endpoint_url=server.endpoint,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        config=Config(retries={"mode": "standard", "total_max_attempts": 5}),
+        config=Config(retries={"mode": "standard", "total_max_attempts": total_max_attempts}),
     )
+
+
+@pytest.fixture
+def limited(server, slept, clock):
+    """A client that may list schedules twice a second."""
+    client = iot_client(server, total_max_attempts=5)
     RateLimiter({"ListScheduledAudits": 2}, clock=clock, sleep=clock.sleep).attach(client)
     yield client
     client.close()
@@ -157,6 +201,31 @@ def test_retries_wait_for_their_turn_too(server, limited, clock):
     limited.list_scheduled_audits()
     assert len(server.calls) == 5
     assert 2 <= clock.slept < 4
+
+
+def test_only_what_is_refused_again_and_again_is_held_back_by_boto3_too(server, limited, slept):
+    server.fail("ListScheduledAudits", "ThrottlingException", times=4)
+    limited.list_scheduled_audits()
+    assert slept[:2] == [0.0, 0.0]
+    assert all(wait > 0 for wait in slept[2:])
+    assert len(slept) == 4
+
+
+def test_what_fails_otherwise_is_left_to_boto3(server, limited, slept):
+    server.fail("ListScheduledAudits", "InternalFailureException", status=500, times=2)
+    limited.list_scheduled_audits()
+    assert len(slept) == 2
+    assert all(wait > 0 for wait in slept)
+
+
+def test_no_more_attempts_are_made_than_boto3_was_told(server, slept):
+    client = iot_client(server, total_max_attempts=2)
+    RateLimiter().attach(client)
+    server.fail("ListScheduledAudits", "ThrottlingException")
+    with pytest.raises(client.exceptions.ThrottlingException):
+        client.list_scheduled_audits()
+    client.close()
+    assert len(server.calls) == 2
 
 
 def test_the_emulator_is_not_held_back(server, limited, clock):
