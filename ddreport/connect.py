@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ddreport.errors import MissingExtraError, SettingsError, WindowError
@@ -86,12 +87,44 @@ def connect(
             yield session
         return
     settings = settings or Settings.from_env()
-    emulator = demo_emulator(demo or DemoMoment(datetime.now(UTC)), seed=settings.demo_seed, progress=progress)
     with (
+        _demo_account(demo or DemoMoment(datetime.now(UTC)), settings, progress) as emulator,
         serve(emulator) as endpoint,
         connect_session(Target(DEMO, region=emulator.region, endpoint_url=endpoint)) as session,
     ):
         yield session
+
+
+@contextmanager
+def _demo_account(demo: DemoMoment, settings: Settings, progress: Progress | None) -> Iterator[Emulator]:
+    """Give the demo account: built for the length of the block, or kept in a file so that changes to it last."""
+    if demo.account_file is None:
+        yield demo_emulator(demo, seed=settings.demo_seed, progress=progress)
+        return
+    _need_emulator_extra()
+    from ddreport.emulation.state import Autosave, StateFile
+
+    try:
+        demo.account_file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingsError(f"the demo account cannot be kept in {demo.account_file.parent}: {exc.strerror}.") from exc
+    with StateFile(demo.account_file, fleet=DEMO) as kept:
+        if kept.exists():
+            emulator = kept.load()
+            emulator.advance(max(demo.as_of - emulator.now(), timedelta(0)))
+        else:
+            emulator = demo_emulator(demo, seed=settings.demo_seed, progress=progress)
+        with Autosave(kept, emulator):
+            yield emulator
+
+
+def demo_account_file(archive: Path, settings: Settings) -> Path:
+    """Return where the demo account that belongs to an archive is kept once somebody has changed it.
+
+    Without that file, which may be deleted, every command builds the account anew and changes are gone.
+    """
+    name = hashlib.sha256(str(archive.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return settings.cache_dir / "demo-accounts" / f"{name}.state"
 
 
 @contextmanager
@@ -115,10 +148,13 @@ class DemoMoment:
         The moment at which its 90-day story ends; None means `as_of`. After the story the account goes on living:
         daily audits, certificates that age. An archive of the demo keeps its first story, so that tomorrow's pull
         adds a day instead of telling the same story shifted by a day.
+    account_file
+        Where the account is kept, and found again, so that changes to it last; None: it is built for this once.
     """
 
     as_of: datetime
     story_end: datetime | None = None
+    account_file: Path | None = None
 
 
 def demo_emulator(moment: DemoMoment, *, seed: int, progress: Progress | None = None) -> Emulator:

@@ -41,7 +41,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the closest allowed word, or an empty text."""
     from difflib import get_close_matches
 
-    names = list(allowed)
+    names = [str(name) for name in allowed]  # an enum's member would show as one
     close = get_close_matches(word, names, n=1, cutoff=0.6)
     if not close:
         close = [n for n in names if n.casefold() == word.casefold()]

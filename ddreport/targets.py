@@ -8,6 +8,7 @@
     role_arn = "arn:aws:iam::111122223333:role/DeviceDefenderReader"   # assumed, if given
     external_id = "…"               # for that role, if it asks for one
     endpoint_url = "http://127.0.0.1:5000"                             # an emulator or a VPC endpoint
+    mitigation = "second-person"   # read-only, approval, second-person, or allowed (default)
 
 Keys and secrets have no place here: credentials come from the standard AWS chain only.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ddreport.errors import SettingsError, TargetError, did_you_mean
@@ -33,9 +35,31 @@ _URL = re.compile(r"https?://[^\s/]+.*")
 _SECRET = re.compile(r"secret|password|token|access_?key|credential", re.IGNORECASE)
 
 
+class MitigationMode(StrEnum):
+    """What may be done to a target's account."""
+
+    READ_ONLY = "read-only"
+    """Nothing: plans can be made, not applied."""
+
+    APPROVAL = "approval"
+    """Plans need an approval, which their maker may give."""
+
+    SECOND_PERSON = "second-person"
+    """Plans need the approval of another AWS identity than that of their maker."""
+
+    ALLOWED = "allowed"
+    """Plans can be applied after a typed confirmation."""
+
+
 @dataclass(frozen=True)
 class Target:
-    """One account and Region to look at. None means what the standard AWS configuration says."""
+    """One account and Region to look at. None means what the standard AWS configuration says.
+
+    Attributes
+    ----------
+    mitigation
+        One of `MitigationMode`; None means `allowed`.
+    """
 
     name: str
     profile: str | None = None
@@ -43,6 +67,12 @@ class Target:
     role_arn: str | None = None
     external_id: str | None = None
     endpoint_url: str | None = None
+    mitigation: str | None = None
+
+    @property
+    def mitigation_mode(self) -> MitigationMode:
+        """What may be done to its account."""
+        return MitigationMode(self.mitigation) if self.mitigation else MitigationMode.ALLOWED
 
     @property
     def is_demo(self) -> bool:
@@ -113,6 +143,12 @@ def make_target(name: str, *, where: str = "the command line", **values: str | N
         raise SettingsError(
             f"{where}: endpoint_url holds a user name or password, and secrets are never read from there.",
             hint="leave out what stands before the @.",
+        )
+    mode = values.get("mitigation")
+    if mode is not None and mode not in list(MitigationMode):
+        raise TargetError(
+            f"{where}: mitigation is {mode!r}; allowed: {', '.join(MitigationMode)}."
+            f"{did_you_mean(mode, list(MitigationMode))}"
         )
     if values.get("external_id") and not values.get("role_arn"):
         raise TargetError(f"{where}: external_id needs a role_arn to be used with.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ddreport.catalogue import describe_check
-from ddreport.errors import InputError
+from ddreport.errors import InputError, did_you_mean
 from ddreport.mitigation.plan import (
     MOST_ACTIONS,
     Cost,
@@ -70,43 +70,46 @@ class _Done:
 
 
 def choose_actions(
-    check_names: Iterable[str], actions: Sequence[PlannedAction], mapping: Mapping[str, Sequence[str]] | None = None
+    check_names: Iterable[str],
+    defined: Sequence[PlannedAction],
+    *,
+    everywhere: Sequence[str],
+    by_check: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, tuple[PlannedAction, ...]]:
-    """Return the actions for each check: those that `mapping` names, for other checks all given ones whose type fits.
+    """Return the actions for each check: those that `by_check` names for it, else those of `everywhere` that fit.
 
     Raises
     ------
     InputError
-        An action that a mapping names is not defined or not of a type that fits; more than five for a check.
+        A name is not defined, or one of `by_check` is of a type that AWS does not allow for the check; more than five
+        for a check.
     """
-    by_name = {a.name: a for a in actions}
-    mapping = mapping or {}
+    known = {a.name: a for a in defined}
+    named = by_check or {}
+    for name in (*everywhere, *(n for names in named.values() for n in names)):
+        if name not in known:
+            raise InputError(
+                f"no mitigation action {name!r} is defined; there are: {', '.join(sorted(known)) or 'none'}."
+                f"{did_you_mean(name, known)}",
+                hint="`ddreport actions list` shows them, `ddreport actions create` defines one.",
+            )
     chosen: dict[str, tuple[PlannedAction, ...]] = {}
     for check_name in dict.fromkeys(check_names):
         allowed = describe_check(check_name).mitigation_action_types
-        if check_name in mapping:
-            for name in mapping[check_name]:
-                if name not in by_name:
-                    raise InputError(
-                        f"{check_name}: no mitigation action {name!r} is defined; there are: "
-                        f"{', '.join(sorted(by_name)) or 'none'}.",
-                        hint="`ddreport actions create` defines one.",
-                    )
-                if by_name[name].action_type not in allowed:
-                    raise InputError(
-                        f"{check_name}: the action {name!r} is of type {by_name[name].action_type}, which AWS does not "
-                        f"allow for it; allowed: {', '.join(allowed)}."
-                    )
-            own = tuple(by_name[name] for name in dict.fromkeys(mapping[check_name]))
-        else:
-            own = tuple(a for a in actions if a.action_type in allowed)
-        if len(own) > MOST_ACTIONS:
+        own = [known[name] for name in dict.fromkeys(named.get(check_name, everywhere))]
+        wrong = [a for a in own if a.action_type not in allowed]
+        if wrong and check_name in named:
+            raise InputError(
+                f"{check_name}: the action {wrong[0].name!r} is of type {wrong[0].action_type}, which AWS does not "
+                f"allow for it; allowed: {', '.join(allowed) or 'none'}."
+            )
+        chosen[check_name] = tuple(a for a in own if a.action_type in allowed)
+        if len(chosen[check_name]) > MOST_ACTIONS:
             raise InputError(
                 f"{check_name}: {len(own)} actions ({', '.join(a.name for a in own)}); AWS takes {MOST_ACTIONS} for a "
                 "check.",
-                hint="name the ones you want with --action.",
+                hint="name fewer with --action.",
             )
-        chosen[check_name] = own
     return chosen
 
 

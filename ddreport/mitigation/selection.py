@@ -113,6 +113,14 @@ def select(findings: pd.DataFrame, selection: Selection) -> Selected:
 
 
 _LEAST = 6
+_WORDS = {
+    "check_name": "check",
+    "severity": "severity",
+    "reason_code": "reason code",
+    "resource_id": "resource",
+    "problem_id": "problem id",
+    "finding_id": "finding id",
+}
 
 
 def _equal(value: str, wanted: str) -> bool:
@@ -140,6 +148,7 @@ def _refuse_unknown(
             known = [s.value for s in Severity] if column == "severity" else present
             shown = f"there are: {', '.join(sorted(map(str, present))[:20]) or 'none'}" if len(present) <= 20 else ""
             raise InputError(
-                f"no open finding has the {column} {text!r}{'; ' + shown if shown else ''}.{did_you_mean(text, known)}",
+                f"no open finding has the {_WORDS[column]} {text!r}{'; ' + shown if shown else ''}."
+                f"{did_you_mean(text, known)}",
                 hint="`ddreport findings` lists what is open.",
             )

@@ -42,6 +42,18 @@ def parse_waves(text: str) -> tuple[str, ...]:
     return tuple("rest" if part == "all" else part for part in parts)
 
 
+def parse_share(text: str) -> float:
+    """Read a share such as `20%` or `0.2`, above 0 and at most 1 (`InputError`)."""
+    number = text.strip().removesuffix("%")
+    try:
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise InputError(f"{text!r} is no share; allowed: above 0% and up to 100%, such as 20%.")
+    return share
+
+
 def wave_numbers(count: int, waves: Sequence[str]) -> list[int]:
     """Return the number of the wave, from 1, of each of `count` groups that stand in order.
 

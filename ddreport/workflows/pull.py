@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ddreport.connect import DemoMoment, connect
+from ddreport.connect import connect
 from ddreport.errors import (
     ArchiveCorruptError,
     ArchiveError,
@@ -28,12 +28,14 @@ from ddreport.workflows.pulling.status import PullResult, TargetStatus
 from ddreport.workflows.pulling.steps import STEPS
 from ddreport.workflows.pulling.target import Asked, TargetPull
 from ddreport.workflows.pulling.threads import Stop, side_by_side
+from ddreport.workflows.sessions import demo_moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ddreport.archive import Archive
     from ddreport.aws.session import AwsSession
+    from ddreport.connect import DemoMoment
     from ddreport.progress import Progress
     from ddreport.targets import Target
     from ddreport.workflows.pulling.target import Step
@@ -145,16 +147,8 @@ class _Run:
 
     def _demo(self, status: TargetStatus) -> DemoMoment:
         """Let the demo account of this archive go on living from where its story ended."""
-        seed = status.demo_seed = self.settings.demo_seed
-        before = [record for record in self.archive.pulls() if record.get("demo_story_end")]
-        if before and before[0]["demo_seed"] != seed:
-            raise InputError(
-                f"the archive {self.archive.path} holds the demo account of seed {before[0]['demo_seed']}, "
-                f"not of seed {seed}.",
-                hint="use another folder for another seed.",
-            )
-        story_end = datetime.fromisoformat(before[0]["demo_story_end"]) if before else None
-        demo = DemoMoment(self.as_of or datetime.now(UTC), story_end)
+        status.demo_seed = self.settings.demo_seed
+        demo = demo_moment(self.archive, self.settings, as_of=self.as_of)
         status.demo_story_end = (demo.story_end or demo.as_of).isoformat()
         return demo
 

@@ -1,0 +1,1 @@
+"""Mitigation from the archive to the account: `plan` makes plans, `approve` has them agreed to."""

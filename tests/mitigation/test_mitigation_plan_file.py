@@ -1,0 +1,181 @@
+"""Plan files and approvals: what was reviewed is what is done, and a changed byte is seen."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddreport.errors import PlanError
+from ddreport.mitigation.approval import approval_text, approve, check_approval, parse_approval
+from ddreport.mitigation.plan import ApprovalRule, Cost, Expected, LeftAlone, Plan, Posture, Rollout, WhyNot, digest_of
+from ddreport.mitigation.plan_file import parse_plan, plan_text, read_plan, write_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "a: b # c",
+    "x\u202egnp.exe",
+    "null",
+    "- y",
+    "\u2028next",
+    "\x1b[31m",
+    "<b>",
+    "'\"\\",
+    "🔥\u200b",
+]
+BOB = "arn:aws:iam::111122223333:user/bob"
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_plan_comes_back_as_it_was_with_hostile_names_in_it(make: Any, form: str) -> None:
+    planned = [make.planned(n, "Deactivate", resource_id=text) for n, text in enumerate(HOSTILE)]
+    left = LeftAlone("p", make.expiring, "DEVICE_CERTIFICATE", HOSTILE[2], "REASON", WhyNot.SUPPRESSED)
+    plan = make.plan(*planned, left_alone=(left,))
+    text = plan_text(plan, form=form)
+    assert parse_plan(text, source="plan") == plan
+    assert not any(hidden in text for hidden in "\u202e\u2028\x1b\u200b")  # a reviewer sees all that is there
+
+
+@given(st.text(max_size=30), st.floats(0.01, 1))
+@settings(max_examples=80, deadline=None)
+def test_any_text_survives_yaml(make: Any, text: str, share: float) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    plan = make.plan(make.planned(1, "Deactivate", resource_id=text))
+    assert parse_plan(plan_text(plan), source="plan").findings[0].resource_id == text
+
+
+def test_the_file_is_yaml_with_a_line_for_each_finding(make: Any) -> None:
+    plan = make.plan(*(make.planned(n, "Deactivate") for n in range(3)))
+    lines = plan_text(plan).splitlines()
+    assert sum(line.startswith('- {"problem_id"') for line in lines) == 3
+    assert len(yaml.safe_load(plan_text(plan))["findings"]) == 3
+    fewer = make.plan(*(make.planned(n, "Deactivate") for n in range(2)))
+    changed = set(plan_text(fewer).splitlines()) - set(lines)
+    assert all(line.startswith(("#", "digest")) for line in changed)
+
+
+def test_a_plan_changed_by_hand_is_refused(make: Any) -> None:
+    text = plan_text(make.plan(make.planned(1, "Deactivate"), make.planned(2, "Deactivate")))
+    with pytest.raises(PlanError, match="changed after it was made"):
+        parse_plan(text.replace("resource-0002", "resource-0003"), source="plan.yaml")
+    without = "\n".join(line for line in text.splitlines() if "resource-0002" not in line)
+    with pytest.raises(PlanError, match="changed after it was made"):
+        parse_plan(without, source="plan.yaml")
+    with pytest.raises(PlanError, match="changed after it was made"):
+        parse_plan(text.replace("wait_seconds: 0", "wait_second: 0"), source="plan.yaml")
+    # Comments and the order of lines have no part in what is done.
+    assert parse_plan("# reviewed\n" + text, source="plan.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "{", "- a\n- b", "a: [", "hello", "!!python/object/apply:os.system ['true']"])
+def test_what_is_no_plan_is_refused_in_words(text: str) -> None:
+    with pytest.raises(PlanError, match=r"notes\.txt"):
+        parse_plan(text, source="notes.txt")
+
+
+def test_a_sealed_plan_that_contradicts_itself_is_refused(make: Any) -> None:
+    twice = make.plan(make.planned(1, "Deactivate"), make.planned(1, "Deactivate"))
+    with pytest.raises(PlanError, match="is there twice"):
+        parse_plan(plan_text(twice), source="plan")
+    unknown = make.plan(make.planned(1, "Deactivate"), actions=())
+    with pytest.raises(PlanError, match="names the actions"):
+        parse_plan(plan_text(unknown), source="plan")
+    six = make.plan(make.planned(1, *["Deactivate"] * 6))
+    with pytest.raises(PlanError, match="AWS allows 5"):
+        parse_plan(plan_text(six), source="plan")
+    newer = make.plan(make.planned(1, "Deactivate"), format=2)
+    with pytest.raises(PlanError, match="form 2"):
+        parse_plan(plan_text(newer), source="plan")
+
+
+def test_the_digest_covers_everything_but_itself(make: Any) -> None:
+    plan = make.plan(make.planned(1, "Deactivate"))
+    assert digest_of(plan) == plan.digest == digest_of(msgspec.structs.replace(plan, digest="other"))
+    own = msgspec.to_builtins(plan)
+    assert digest_of(msgspec.convert(own, Plan)) == plan.digest
+    left = LeftAlone("p", make.expiring, "DEVICE_CERTIFICATE", "r", "REASON", WhyNot.SUPPRESSED)
+    posture = Posture({}, 0, 0, None)
+    others: dict[str, Any] = {
+        "format": 2,
+        "emulated": False,
+        "made_time": make.day0 + timedelta(seconds=1),
+        "as_of": make.day0 + timedelta(seconds=1),
+        "selection": {},
+        "actions": (),
+        "rollout": Rollout(("2",)),
+        "approval": ApprovalRule(required=True),
+        "findings": (),
+        "left_alone": (left,),
+        "cost": Cost(0, 0, 0.0),
+        "expected": Expected(posture, posture),
+    }
+    for field in msgspec.structs.fields(plan):
+        if field.name != "digest":
+            changed = msgspec.structs.replace(plan, **{field.name: others.get(field.name, "other")})
+            assert digest_of(changed) != plan.digest, field.name
+
+
+def test_a_plan_is_never_overwritten(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "plan.yaml"
+    plan = make.plan(make.planned(1, "Deactivate"))
+    write_plan(plan, path)
+    write_plan(plan, path)  # the same again is no change
+    with pytest.raises(PlanError, match="never overwritten"):
+        write_plan(make.plan(make.planned(2, "Deactivate")), path)
+    assert read_plan(path) == plan
+    assert [p.name for p in path.parent.iterdir()] == ["plan.yaml"]
+    write_plan(plan, path.with_suffix(".json"))
+    assert json.loads(path.with_suffix(".json").read_text())["digest"] == plan.digest
+    with pytest.raises(PlanError, match="cannot be read"):
+        read_plan(tmp_path / "none.yaml")
+
+
+def test_an_approval_belongs_to_one_plan_and_expires(make: Any) -> None:
+    plan = make.plan(make.planned(1, "Deactivate"), approval=ApprovalRule(required=True, valid_hours=2))
+    given_ = approve(plan, by=BOB, time=make.day0, note="seen")
+    again = parse_approval(approval_text(given_), source="approval")
+    assert check_approval(plan, again, time=make.day0 + timedelta(hours=1)) == given_
+    with pytest.raises(PlanError, match="expired"):
+        check_approval(plan, again, time=make.day0 + timedelta(hours=2))
+    with pytest.raises(PlanError, match="yet to come"):
+        check_approval(plan, again, time=make.day0 - timedelta(hours=1))
+    other = make.plan(make.planned(2, "Deactivate"), approval=ApprovalRule(required=True))
+    with pytest.raises(PlanError, match="a changed plan needs a new approval"):
+        check_approval(other, again, time=make.day0)
+    forged = msgspec.structs.replace(again, approved_by="arn:aws:iam::111122223333:user/eve")
+    with pytest.raises(PlanError, match="changed after it was given"):
+        check_approval(plan, forged, time=make.day0)
+    with pytest.raises(PlanError, match="needs the approval"):
+        check_approval(plan, None, time=make.day0)
+    with pytest.raises(PlanError, match="is no approval"):
+        parse_approval("plan: 1\n", source="approval")
+
+
+def test_where_no_approval_is_needed_none_is_asked_for_but_a_wrong_one_is_refused(make: Any) -> None:
+    plan = make.plan(make.planned(1, "Deactivate"))
+    assert check_approval(plan, None, time=make.day0) is None
+    other = approve(make.plan(make.planned(2, "Deactivate")), by=BOB, time=make.day0)
+    with pytest.raises(PlanError, match="a changed plan"):
+        check_approval(plan, other, time=make.day0)
+
+
+def test_a_second_person_is_another_identity_than_the_planners(make: Any) -> None:
+    rule = ApprovalRule(required=True, second_person=True)
+    session = "arn:aws:sts::111122223333:assumed-role/Ops/ann"
+    plan = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=session)
+    for same in (session, session.upper()):
+        with pytest.raises(PlanError, match="somebody else must approve"):
+            approve(plan, by=same, time=make.day0)
+    assert approve(plan, by="arn:aws:sts::111122223333:assumed-role/Ops/bob", time=make.day0).plan == plan.digest
+    nobody = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=None)
+    with pytest.raises(PlanError, match="without asking AWS"):
+        approve(nobody, by=BOB, time=make.day0)
