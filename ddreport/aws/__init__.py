@@ -1,6 +1,7 @@
 """Reading AWS: connections, and `fetch_*` functions that give records exactly as AWS sent them.
 
-Nothing here changes an account, and nothing is asked on import. Records go to `ddreport.tables`.
+Nothing is asked on import, and none of the names below changes an account; what does (`aws.mitigation_actions`,
+`aws.iam_roles`) says so first. Records go to `ddreport.tables`.
 """
 
 from ddreport.aws.audits import (

@@ -101,7 +101,12 @@ class AwsSession:
     @cached_property
     def sts(self) -> STSClient:
         """The client for STS."""
-        return cast("STSClient", self._client("sts", _sts_endpoint(self.target.endpoint_url)))
+        return cast("STSClient", self._client("sts", _other_endpoint(self.target.endpoint_url)))
+
+    @cached_property
+    def iam(self) -> BaseClient:
+        """The client for IAM, which has one endpoint for all Regions of a partition."""
+        return self._client("iam", _other_endpoint(self.target.endpoint_url))
 
     def _client(self, service: str, endpoint_url: str | None) -> BaseClient:
         with translated(service=service, region=self.region, endpoint=endpoint_url or service):
@@ -262,7 +267,7 @@ def _role_session(
     from botocore.credentials import AssumeRoleCredentialFetcher
 
     def sts_client(service: str, **keys: Any) -> BaseClient:
-        endpoint_url = _sts_endpoint(target.endpoint_url)
+        endpoint_url = _other_endpoint(target.endpoint_url)
         return session.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config, **keys)
 
     extra = {"RoleSessionName": "ddreport", **({"ExternalId": target.external_id} if target.external_id else {})}
@@ -280,7 +285,7 @@ def _is_loopback(endpoint_url: str | None) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _sts_endpoint(endpoint_url: str | None) -> str | None:
+def _other_endpoint(endpoint_url: str | None) -> str | None:
     # An emulator serves all services at one address; an address of AWS, such as a VPC endpoint, serves one.
     host = urlsplit(endpoint_url or "").hostname or ""
     is_aws = host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ddreport.cli.commands import (
+    actions,
     archive,
     compare,
     demo,
@@ -89,6 +90,7 @@ COMMANDS = (
     sql,
     verify,
     mitigate,
+    actions,
     archive,
     targets,
     notebooks,

@@ -89,26 +89,32 @@ class MitigationAction:
         """Return how it is undone, or why it cannot be; AWS itself undoes nothing."""
         return _UNDO.get(self.action_type, "cannot be taken back: a message that was sent is sent")
 
+    def differences(self, other: MitigationAction) -> list[str]:
+        """Return in words what `other` defines differently; an option left out is the same as its default."""
+        own, others = _facts(self), _facts(other)
+        return [
+            f"{name} is {own.get(name, 'not set')}, asked for: {others.get(name, 'not set')}"
+            for name in {**own, **others}
+            if own.get(name) != others.get(name)
+        ]
+
     def is_like(self, other: MitigationAction) -> bool:
-        """Return whether both define the same; an option left out is the same as its default."""
-        return (self.action_type, self.role_arn, _normal(self.parameters)) == (
-            other.action_type,
-            other.role_arn,
-            _normal(other.parameters),
-        )
+        """Return whether both define the same, whatever their names."""
+        return not self.differences(other)
 
 
 def _first(record: Mapping[str, Any], *names: str) -> Any:
     return next((record[name] for name in names if record.get(name) is not None), None)
 
 
-def _normal(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    normal = {name: value for name, value in parameters.items() if value is not None}
-    if not normal.get("overrideDynamicGroups"):
-        normal.pop("overrideDynamicGroups", None)
-    if "thingGroupNames" in normal:
-        normal["thingGroupNames"] = sorted(normal["thingGroupNames"])
-    return normal
+def _facts(action: MitigationAction) -> dict[str, Any]:
+    facts: dict[str, Any] = {"type": action.action_type.value, "role": action.role_arn}
+    facts |= {name: value for name, value in action.parameters.items() if value is not None}
+    if not facts.get("overrideDynamicGroups"):
+        facts.pop("overrideDynamicGroups", None)
+    if "thingGroupNames" in facts:
+        facts["thingGroupNames"] = ", ".join(sorted(facts["thingGroupNames"]))
+    return facts
 
 
 _WORDS: Mapping[MitigationActionType, Callable[[Mapping[str, Any]], str]] = {
