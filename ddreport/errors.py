@@ -82,6 +82,14 @@ class ParameterError(InputError):
         return cls(f"{notebook} has no parameter {name!r}; {has}{did_you_mean(name, names)}")
 
 
+class SuppressionFileError(InputError):
+    """A file of suppressions cannot be used; `problems` says of each fault in which line it is."""
+
+    def __init__(self, message: str, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
 class WindowError(InputError):
     """A time window is reversed, malformed or outside of what can be asked for."""
 
