@@ -270,7 +270,6 @@ def _rule_row(
         "state": state.value,
         "suppressions_count": suppressions,
         "findings_count": hidden if rule.check_name in known.checked else None,
-        "suppress_indefinitely": rule.expires is None,
         "expiration_time": rule.expires,
         "review_time": rule.review,
         "line": rule.line,

@@ -114,6 +114,7 @@ def _expired(row: dict[str, Any], file: RuleFile) -> dict[str, Any]:
     return {
         **row,
         "state": SuppressionState.EXPIRED.value,
+        "suppress_indefinitely": False,
         "resource_type": row["selector"],
         "resource_id": row["selector"],
         "file_name": file.name,

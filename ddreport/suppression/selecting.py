@@ -63,8 +63,9 @@ def same_selection(rule: Rule) -> tuple[Any, ...]:
 
 def _over(check_name: str, kind: str, keys: Mapping[str, Node]) -> Over:
     text = text_of("over", keys.get("over")) or Over.FINDINGS
-    if text not in list(Over):
-        raise InputError(f"over is {text!r}; allowed: {', '.join(Over)}.{did_you_mean(text, Over)}")
+    allowed = [o.value for o in Over]
+    if text not in allowed:
+        raise InputError(f"over is {text!r}; allowed: {', '.join(allowed)}.{did_you_mean(text, allowed)}")
     over = Over(text)
     if "over" in keys and kind == "resource":
         raise InputError("over belongs to a pattern or to things; a resource is one already.")
