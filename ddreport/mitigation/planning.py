@@ -188,9 +188,13 @@ _SAME = (
 )
 
 
+_READ = (*_SAME, "severity", "policy_version_id", "is_suppressed", "task_start_time")
+
+
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ordered = table.sort_values(["severity", "check_name", "resource_id", "reason_code"])
-    return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
+    columns = [ordered[name].to_numpy(dtype=object) for name in _READ]
+    return [dict(zip(_READ, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _why_not(row: Mapping[str, Any], own: Sequence[PlannedAction], now: datetime) -> tuple[WhyNot, str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from ddreport.mitigation.plan import MOST_TASKS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ddreport.mitigation.plan import Plan, PlannedFinding, Posture
+    from ddreport.mitigation.plan import LeftAlone, Plan, PlannedFinding, Posture
 
 _SHOWN = 3
 
@@ -85,15 +84,16 @@ def _impact(findings: list[PlannedFinding]) -> str:
 
 
 def _left(plan: Plan) -> Iterator[dict[str, Any]]:
-    counts = Counter((left.why.value, left.check_name) for left in plan.left_alone)
-    for (why, check_name), count in sorted(counts.items()):
-        first = next(x for x in plan.left_alone if x.why.value == why and x.check_name == check_name)
+    groups: dict[tuple[str, str], list[LeftAlone]] = {}
+    for left in plan.left_alone:
+        groups.setdefault((left.why.value, left.check_name), []).append(left)
+    for (why, check_name), own in sorted(groups.items()):
         yield {
             "why": why,
             "check": describe_check(check_name).title,
-            "findings": count,
-            "example": first.resource_id,
-            "note": first.note,
+            "findings": len(own),
+            "example": own[0].resource_id,
+            "note": own[0].note,
         }
 
 
