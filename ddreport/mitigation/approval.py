@@ -10,14 +10,34 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from ddreport.errors import PlanError
 
 if TYPE_CHECKING:
-    from ddreport.mitigation.plan import Plan
+    from ddreport.mitigation.plan import ApprovalRule
+
+
+class Approvable(Protocol):
+    """What can be approved: a plan, or the plan of a roll-back."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its content."""
+
+    @property
+    def short(self) -> str:
+        """The digest's first characters."""
+
+    @property
+    def made_by(self) -> str | None:
+        """ARN of the AWS identity that made it."""
+
+    @property
+    def approval(self) -> ApprovalRule:
+        """Who must have agreed."""
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,7 +63,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     digest: str = ""
 
 
-def approve(plan: Plan, *, by: str, time: datetime, note: str = "") -> Approval:
+def approve(plan: Approvable, *, by: str, time: datetime, note: str = "") -> Approval:
     """Return an approval of a plan.
 
     Raises
@@ -62,7 +82,7 @@ def approve(plan: Plan, *, by: str, time: datetime, note: str = "") -> Approval:
     return msgspec.structs.replace(given, digest=_digest(given))
 
 
-def check_approval(plan: Plan, approval: Approval | None, *, time: datetime) -> Approval | None:
+def check_approval(plan: Approvable, approval: Approval | None, *, time: datetime) -> Approval | None:
     """Return the approval if it lets this plan be applied at `time`; None where none is needed or given.
 
     Raises
@@ -95,7 +115,7 @@ def check_approval(plan: Plan, approval: Approval | None, *, time: datetime) -> 
     return approval
 
 
-def _check_person(plan: Plan, by: str) -> None:
+def _check_person(plan: Approvable, by: str) -> None:
     if not plan.approval.second_person:
         return
     if plan.made_by is None:

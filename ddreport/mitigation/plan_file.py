@@ -20,7 +20,7 @@ from ddreport.errors import PlanError
 from ddreport.mitigation.plan import Plan, check_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 _HIDDEN = re.compile(
     "[\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -30,22 +30,36 @@ _LINES = ("findings", "left_alone", "actions")
 
 def plan_text(plan: Plan, *, form: str = "yaml") -> str:
     """Return a plan as text; `form` is `yaml` or `json`."""
-    content: dict[str, Any] = msgspec.to_builtins(plan)
+    waves = max((f.wave for f in plan.findings), default=0)
+    tasks = plan.cost.aws_tasks
+    head = (
+        f"Mitigation plan {plan.short}: {len(plan.findings)} findings in {waves} waves, {tasks} AWS tasks",
+        "Any change makes the digest wrong: make a new plan instead. Apply it with: ddreport mitigate apply FILE",
+    )
+    return text_of(msgspec.to_builtins(plan), head=head, lines=_LINES, form=form)
+
+
+def text_of(content: dict[str, Any], *, head: Sequence[str], lines: Collection[str], form: str) -> str:
+    """Return a document as text; `form` is `yaml` or `json`.
+
+    Parameters
+    ----------
+    head
+        Comments at the top of the YAML.
+    lines
+        Members whose items stand on lines of their own.
+    """
     if form == "json":
         return (
             _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(content, ensure_ascii=False, indent=1))
             + "\n"
         )
-    return "\n".join(_yaml_lines(plan, content)) + "\n"
+    return "\n".join([*(f"# {line}" for line in head), *_yaml_lines(content, lines)]) + "\n"
 
 
-def _yaml_lines(plan: Plan, content: dict[str, Any]) -> Iterator[str]:
-    waves = max((f.wave for f in plan.findings), default=0)
-    tasks = plan.cost.aws_tasks
-    yield f"# Mitigation plan {plan.short}: {len(plan.findings)} findings in {waves} waves, {tasks} AWS tasks"
-    yield "# Any change makes the digest wrong: make a new plan instead. Apply it with: ddreport mitigate apply FILE"
+def _yaml_lines(content: dict[str, Any], lines: Collection[str]) -> Iterator[str]:
     for key, value in content.items():
-        if key in _LINES and value:
+        if key in lines and value:
             yield f"{key}:"
             yield from (f"- {_json(item)}" for item in value)
         elif isinstance(value, dict) and value:
@@ -109,12 +123,16 @@ def _loader() -> Any:
 
 def read_plan(path: Path) -> Plan:
     """Read and check the plan in a file (`PlanError`)."""
+    return parse_plan(read_text(path), source=str(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a plan's file (`PlanError`)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise PlanError(f"the plan {path} cannot be read: {reason}.") from exc
-    return parse_plan(text, source=str(path))
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -125,7 +143,11 @@ def write_plan(plan: Plan, path: Path) -> None:
     PlanError
         The file exists already with another plan, or cannot be written.
     """
-    text = plan_text(plan, form="json" if path.suffix == ".json" else "yaml")
+    write_text(plan_text(plan, form="json" if path.suffix == ".json" else "yaml"), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a plan's text to a new file, as `write_plan` does."""
     try:
         if path.exists():
             if path.read_text(encoding="utf-8") == text:

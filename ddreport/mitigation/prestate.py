@@ -121,7 +121,7 @@ def document_hash(document: str) -> str:
 
 
 def is_blank(document: str) -> bool:
-    """Tell whether a policy document permits nothing, since it has no statement.
+    """Tell whether a policy document permits nothing, since no statement of it allows anything.
 
     What AWS's template `BLANK_POLICY` holds is not documented; an empty list of statements is its natural form.
     """
@@ -129,7 +129,11 @@ def is_blank(document: str) -> bool:
         content = json.loads(document)
     except ValueError:
         return False
-    return isinstance(content, dict) and not content.get("Statement")
+    if not isinstance(content, dict):
+        return False
+    statements = content.get("Statement") or []
+    found = [statements] if isinstance(statements, dict) else statements
+    return isinstance(found, list) and all(isinstance(s, dict) and s.get("Effect") == "Deny" for s in found)
 
 
 def state_after(action: PlannedAction, before: ResourceState) -> dict[str, Any] | None:
