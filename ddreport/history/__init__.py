@@ -9,13 +9,16 @@ The way of the data, by the rules of docs/lifecycle.md:
     runs ──line_states──▶ how each check stands at given moments
 
 Only `check_runs` and `spans` touch the findings: they take pandas, DuckDB or Spark and reduce them where they are. The
-rest is pandas on small tables. `extend_spans` adds later audits at the cost of these alone.
+rest is pandas on small tables. Who asks several questions of the same spans puts them on their lines once (`chain`),
+and asks `problems_of`, `episodes_of` and `state_counts_of`. `extend_spans` adds later audits at the cost of these
+alone.
 """
 
-from ddreport.history.episodes import episodes
+from ddreport.history.chains import Chains, chain
+from ddreport.history.episodes import episodes, episodes_of
 from ddreport.history.identity import LINE, PROBLEM, problem_id, problem_ids
 from ddreport.history.lines import line_states
-from ddreport.history.problems import problems, state_counts
+from ddreport.history.problems import problems, problems_of, state_counts, state_counts_of
 from ddreport.history.results import (
     CHECK_RUNS,
     EPISODES,
@@ -39,12 +42,15 @@ __all__ = [
     "PROBLEMS",
     "SPANS",
     "STATE_COUNTS",
+    "Chains",
     "LineState",
     "ProblemState",
     "Proof",
     "Resolution",
+    "chain",
     "check_runs",
     "episodes",
+    "episodes_of",
     "extend_spans",
     "line_states",
     "list_runs",
@@ -52,6 +58,8 @@ __all__ = [
     "problem_id",
     "problem_ids",
     "problems",
+    "problems_of",
     "spans",
     "state_counts",
+    "state_counts_of",
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ddreport.history.identity import LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -47,6 +48,38 @@ def as_ints(values: pd.Series[Any]) -> Ints:
 def moment(time: datetime) -> int:
     """Return one aware time as microseconds since 1970."""
     return int(pd.Timestamp(time).as_unit("us").asm8.astype("int64"))
+
+
+def ranks(table: pd.DataFrame, columns: Sequence[str]) -> Ints:
+    """Return for each row the rank of its values in these text columns, from 0; rows with equal values share one.
+
+    Missing values come last. Many times faster than sorting the table: each text is compared once.
+    """
+    found = np.zeros(len(table), dtype="int64")
+    for name in columns:
+        codes, texts = pd.factorize(table[name])
+        codes = codes.astype("int64")
+        if not texts.is_monotonic_increasing:
+            rank = np.empty(len(texts), dtype="int64")
+            rank[texts.argsort()] = np.arange(len(texts))
+            codes = np.append(rank, NOWHERE)[codes]
+        codes[codes == NOWHERE] = len(texts)
+        # Packed again after each column, so that the product stays within 64 bits.
+        found = _packed(found * (len(texts) + 1) + codes)
+    return found
+
+
+def _packed(numbers: Ints) -> Ints:
+    """Return numbers from 0 without gaps in the same order, equal ones equal."""
+    if not len(numbers):
+        return numbers
+    highest = int(numbers.max())
+    if highest < 4 * len(numbers) + 1_000:
+        present = np.zeros(highest + 1, dtype="int64")
+        present[numbers] = 1
+        packed: Ints = (np.cumsum(present) - 1)[numbers]
+        return packed
+    return cast("Ints", np.unique(numbers, return_inverse=True)[1].astype("int64"))
 
 
 def take(column: pd.Series[Any], rows: Ints) -> pd.Series[Any]:

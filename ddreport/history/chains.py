@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ddreport.history.arrays import NOWHERE, as_ints, line_numbers, microseconds, moment
+from ddreport.history.arrays import NOWHERE, as_ints, line_numbers, microseconds, moment, ranks
 from ddreport.history.identity import LINE
 from ddreport.history.results import Proof
 from ddreport.history.thresholds import THRESHOLD_REASONS
@@ -57,6 +57,45 @@ class Chains:
         return microseconds(self.runs["task_start_time"])
 
     @cached_property
+    def first_time(self) -> Ints:
+        """Start of the first run that reported each span."""
+        found: Ints = self.times[self.first]
+        return found
+
+    @cached_property
+    def last_time(self) -> Ints:
+        """Start of the last run that reported each span."""
+        found: Ints = self.times[self.last]
+        return found
+
+    @cached_property
+    def resolver_time(self) -> Ints:
+        """Start of the run that resolves each span; after all times where none does."""
+        never = np.append(self.times, np.iinfo(np.int64).max)
+        found: Ints = never[self.resolver]  # NOWHERE is the last place
+        return found
+
+    @cached_property
+    def place_rank(self) -> Ints:
+        """Rank of each span's account and Region among all, in their order."""
+        return ranks(self.spans, _RESOURCE[:2])
+
+    @cached_property
+    def fault_rank(self) -> Ints:
+        """Rank of each span's check, resource and reason among all, in their order."""
+        return ranks(self.spans, [*_RESOURCE[2:], "reason_code"])
+
+    @cached_property
+    def resource(self) -> Ints:
+        """A number for each span's resource within its check, account and Region."""
+        return ranks(self.spans, _RESOURCE)
+
+    @cached_property
+    def severity(self) -> Ints:
+        """Code of each span's severity: 0 for the most severe."""
+        return as_ints(self.spans["severity"].cat.codes)
+
+    @cached_property
     def lines_count(self) -> int:
         """How many lines the runs have."""
         return int(line_numbers(self.runs).max()) + 1 if len(self.runs) else 0
@@ -98,13 +137,12 @@ class Chains:
         if as_of is None:
             return Past(self, np.ones(len(self.first), dtype=bool), self.last, self.resolver)
         end = moment(as_of)
-        known = self.times[self.first] <= end
+        known = self.first_time <= end
         # A span that goes on holds every full run of its line until then; the latest of them reported it last.
         lines = self._line_time(np.arange(self.lines_count), end)
         runs_until = np.searchsorted(self._times_by_line, lines, side="right") - 1
-        last = np.where(self.times[self.last] > end, self.full_until[runs_until][self.line], self.last)
-        come = (self.resolver != NOWHERE) & (self.times[self.resolver] <= end)
-        return Past(self, known, last, np.where(come, self.resolver, NOWHERE))
+        last = np.where(self.last_time > end, self.full_until[runs_until][self.line], self.last)
+        return Past(self, known, last, np.where(self.resolver_time <= end, self.resolver, NOWHERE))
 
     @cached_property
     def _times_by_line(self) -> Ints:
@@ -150,7 +188,7 @@ class Past:
         A reason that the run reporting the span last had given too does not count: then one of two faults is repaired.
         """
         chains = self.chains
-        resource = chains.spans.groupby(_RESOURCE, sort=False).ngroup().to_numpy()
+        resource = chains.resource
         every = pd.DataFrame(
             {"resource": resource, "problem": np.cumsum(chains.begins), "from": chains.first, "to": self.last}
         )[self.known]
@@ -177,8 +215,8 @@ def _last_of_each(known: Flags, begins: Flags) -> Flags:
 
 
 def chain(spans: pd.DataFrame, runs: pd.DataFrame) -> Chains:
-    """Put spans on their lines."""
-    codes = pd.factorize(spans["problem_id"])[0]
+    """Put spans on their lines, in the order of problem_id and of time."""
+    codes = ranks(spans, ["problem_id"])
     slots = spans["first_slot"].to_numpy(dtype="int64")
     order = np.lexsort((slots, codes))
     line, keys = _line_keys(spans, runs)
@@ -191,7 +229,8 @@ def chain(spans: pd.DataFrame, runs: pd.DataFrame) -> Chains:
     opens = begins.copy()
     # The run that may resolve the span before it came and went without a report before this one.
     opens[1:] |= (resolver[:-1] != NOWHERE) & (resolver[:-1] < first[1:])
-    table = spans.iloc[order].reset_index(drop=True)
+    # Spans in order need no copy.
+    table = spans.iloc[order].reset_index(drop=True) if (np.diff(order) != 1).any() else spans
     return Chains(table, runs, line[order], first, last[order], resolver, begins, opens)
 
 

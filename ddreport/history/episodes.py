@@ -40,8 +40,12 @@ def episodes(spans: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None 
     WindowError
         `as_of` has no time zone.
     """
-    chains = chain(spans, runs)
-    past = chains.until(None if as_of is None else check_as_of(as_of))
+    return episodes_of(chain(spans, runs), as_of=as_of)
+
+
+def episodes_of(chains: Chains, *, as_of: datetime | None = None) -> pd.DataFrame:
+    """Return `episodes` of spans that stand on their lines already."""
+    past, runs = chains.until(None if as_of is None else check_as_of(as_of)), chains.runs
     closes = past.closes
     table = chains.spans[closes].reset_index(drop=True)
     opened = chains.opened[closes]
@@ -51,7 +55,7 @@ def episodes(spans: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None 
         table[f"{name}_time"] = take(runs["task_start_time"], rows)
         table[f"{name}_audit_task_id"] = take(runs["audit_task_id"], rows)
     table["resolution"] = resolutions(past, closes)
-    return EPISODES.conform(table).sort_values(["problem_id", "episode"], ignore_index=True)
+    return EPISODES.conform(table)  # in the order of the chains
 
 
 def resolutions(past: Past, chosen: Flags) -> pd.Series[str]:

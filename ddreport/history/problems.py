@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from ddreport.history.chains import Chains
+
 
 def problems(
     spans: pd.DataFrame,
@@ -49,30 +51,32 @@ def problems(
     WindowError
         `as_of` has no time zone.
     """
-    chains = chain(spans, runs)
-    past = chains.until(check_as_of(as_of))
-    ends = past.ends
-    table = chains.spans[ends].reset_index(drop=True)
-    rows = (
-        ("first_seen", chains.began[ends]),
-        ("last_seen", past.last[ends]),
-        ("resolved", past.resolver[ends]),
-    )
+    return problems_of(chain(spans, runs), as_of=as_of, check_configurations=check_configurations)
+
+
+def problems_of(chains: Chains, *, as_of: datetime, check_configurations: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return `problems` of spans that stand on their lines already."""
+    past, runs = chains.until(check_as_of(as_of)), chains.runs
+    ends = np.flatnonzero(past.ends)
+    lines = line_states(runs, [as_of], check_configurations=check_configurations)
+    found = states_at(past, as_of, number_lines(lines, runs))
+    resolution = resolutions(past, past.ends)
+    # Sorted by numbers before anything is copied: texts are what costs.
+    order = np.lexsort((chains.fault_rank[ends], chains.severity[ends], chains.place_rank[ends]))
+    ends = ends[order]
+    table = chains.spans.take(ends).reset_index(drop=True)
+    rows = (("first_seen", chains.began[ends]), ("last_seen", past.last[ends]), ("resolved", past.resolver[ends]))
     for name, places in rows:
         table[f"{name}_time"] = take(runs["task_start_time"], places)
         table[f"{name}_audit_task_id"] = take(runs["audit_task_id"], places)
     table["opened_time"] = take(runs["task_start_time"], chains.opened[ends])
-    table["resolution"] = resolutions(past, ends)
+    table["resolution"] = resolution.take(order).reset_index(drop=True)
     table["reopened_count"] = chains.episode[ends] - 1
-    lines = line_states(runs, [as_of], check_configurations=check_configurations)
-    found = states_at(past, as_of, number_lines(lines, runs))
-    table["state"] = pd.Series(found.state, dtype="str")
-    table["known_state"] = pd.Series(found.known_state, dtype="str")
-    table["state_note"] = pd.Series(found.note, dtype="str")
+    for name, values in (("state", found.state), ("known_state", found.known_state), ("state_note", found.note)):
+        table[name] = pd.Series(values[order], dtype="str")
     until = table["resolved_time"].fillna(pd.Timestamp(as_of))
     table["age_days"] = (until - table["opened_time"]).dt.total_seconds() / 86400
-    order = ["account", "region", "severity", "check_name", "resource_type", "resource_id", "reason_code"]
-    return PROBLEMS.conform(table).sort_values(order, ignore_index=True)
+    return PROBLEMS.conform(table)
 
 
 def state_counts(
@@ -102,11 +106,17 @@ def state_counts(
     WindowError
         A moment has no time zone.
     """
-    chains = chain(spans, runs)
+    return state_counts_of(chain(spans, runs), moments, check_configurations=check_configurations)
+
+
+def state_counts_of(
+    chains: Chains, moments: Sequence[datetime], *, check_configurations: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return `state_counts` of spans that stand on their lines already."""
+    runs = chains.runs
     lines = line_states(runs, [check_as_of(m) for m in moments], check_configurations=check_configurations)
     by_moment = dict(tuple(number_lines(lines, runs).groupby("as_of_time")))
-    severities = chains.spans["severity"].cat
-    codes = severities.codes.to_numpy(dtype="int64")
+    severities = chains.spans["severity"].cat.categories
     names = runs[["account", "region", "check_name"]].drop_duplicates(ignore_index=True)
     parts = []
     for time in moments:
@@ -115,14 +125,14 @@ def state_counts(
         if not ends.any():
             continue
         found = states_at(past, time, by_moment[pd.Timestamp(time).tz_convert("UTC").as_unit("us")], notes=False)
-        key = (chains.line[ends] * len(severities.categories) + codes[ends]) * len(States) + found.number
-        values, counts = np.unique(key, return_counts=True)
-        rest, state = np.divmod(values, len(States))
-        line, severity = np.divmod(rest, len(severities.categories))
+        counts = np.bincount((chains.line[ends] * len(severities) + chains.severity[ends]) * len(States) + found.number)
+        occurs = np.flatnonzero(counts)
+        rest, state = np.divmod(occurs, len(States))
+        line, severity = np.divmod(rest, len(severities))
         part = names.take(line).reset_index(drop=True)
-        part["severity"] = severities.categories[severity]
+        part["severity"] = severities[severity]
         part["state"] = [States[number] for number in state]
-        parts.append(part.assign(problems_count=counts, as_of_time=time))
+        parts.append(part.assign(problems_count=counts[occurs], as_of_time=time))
     if not parts:
         return STATE_COUNTS.empty()
     table = STATE_COUNTS.conform(pd.concat(parts))

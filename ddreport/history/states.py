@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 States = [s.value for s in ProblemState]
 """Every state, in the order of their numbers here."""
 
+_NAMES = np.array(States, dtype=object)
 _NUMBER = {state: number for number, state in enumerate(ProblemState)}
 
 _SHORTER_LOOK = "later audits look back a shorter time and did not report it"
@@ -41,14 +42,14 @@ class Found:
     note: NDArray[Any]
 
     @property
-    def state(self) -> list[str]:
+    def state(self) -> NDArray[Any]:
         """What is known."""
-        return [States[n] for n in self.number]
+        return _NAMES[self.number]
 
     @property
-    def known_state(self) -> list[str]:
+    def known_state(self) -> NDArray[Any]:
         """What held when somebody last looked."""
-        return [States[n] for n in self.known_number]
+        return _NAMES[self.known_number]
 
 
 def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool = True) -> Found:
@@ -63,12 +64,18 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     notes
         Whether the reasons are wanted too; without, the notes are empty.
     """
-    chains, ends = past.chains, past.ends
+    chains = past.chains
+    ends = np.flatnonzero(past.ends)
+    known = np.full(len(ends), _NUMBER[ProblemState.RESOLVED], dtype="int64")
+    number, note = known.copy(), np.full(len(ends), None, dtype=object)
+    # What is resolved needs no further look: in a long history that is most of it.
+    still = np.flatnonzero(past.resolver[ends] == NOWHERE) if not notes else np.arange(len(ends))
+    ends = ends[still]
     line = chains.line[ends]
     last, resolver = past.last[ends], past.resolver[ends]
     stand = _on_lines(lines, chains.lines_count)
     full, latest = stand["full_run"][line], stand["latest_run"][line]
-    known = np.select(
+    own = np.select(
         [
             chains.is_suppressed[ends],
             last == chains.began[ends],
@@ -87,16 +94,13 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     cases = [resolved, off, passed_over & ~looks_back, passed_over, unsure]
     out, unknown = _NUMBER[ProblemState.OUT_OF_SCOPE], _NUMBER[ProblemState.UNKNOWN]
     gone = _NUMBER[ProblemState.RESOLVED]
-    note = np.full(len(line), None, dtype=object)
     if notes:
         said = stand["note"][line]
         laxer, shorter = (np.full(len(line), text, dtype=object) for text in (_LAXER_THRESHOLD, _SHORTER_LOOK))
         note = np.select(cases, [note, said, laxer, shorter, said], note)
-    return Found(
-        np.select(cases, [gone, out, out, unknown, unknown], known).astype("int64"),
-        np.where(resolved, gone, known).astype("int64"),
-        note,
-    )
+    number[still] = np.select(cases, [gone, out, out, unknown, unknown], own)
+    known[still] = np.where(resolved, gone, own)
+    return Found(number, known, note)
 
 
 def number_lines(lines: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from ddreport.errors import ParameterError, did_you_mean
+from ddreport.errors import ParameterError, TableSchemaError, did_you_mean
 from ddreport.history import PROBLEMS, ProblemState
 from ddreport.metrics.results_controls import AUDIT_DIFFERENCE, DIFFERENCE, DIFFERENCE_SUMMARY, Change
 from ddreport.terms import Severity
@@ -14,6 +15,8 @@ from ddreport.terms import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
 _S = ProblemState
 _OPEN = (_S.NEW, _S.OPEN, _S.REOPENED)
@@ -87,21 +90,37 @@ def difference(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         `results_controls.DIFFERENCE`, sorted by severity, account, region, check_name, resource_type, resource_id and
         reason_code. What is told of a problem is that of the second moment, if it knows it.
     """
-    first, second = (t[[*_FACTS, "state", "reopened_count"]].set_index("problem_id") for t in (before, after))
-    only_first = first[~first.index.isin(second.index)]
-    table = pd.concat([second, only_first]).drop(columns=["state", "reopened_count"])
-    table["severity"] = pd.concat([t["severity"].astype("str") for t in (second, only_first)])
-    states = [t["state"].reindex(table.index).astype("object") for t in (first, second)]
-    table["before_state"], table["after_state"] = states
-    counts = [t["reopened_count"].astype("Int64").reindex(table.index).fillna(0) for t in (first, second)]
-    again = table["before_state"].notna() & (counts[1] > counts[0])
-    pairs = zip(*states, again, strict=True)
-    table["change"] = [_change(_state(b), _state(a), reopened=bool(r)).value for b, a, r in pairs]
-    return _sorted(DIFFERENCE.conform(table.reset_index()))
+    first, second = (t[[*_FACTS, "state", "reopened_count"]].reset_index(drop=True) for t in (before, after))
+    known = pd.Index(second["problem_id"]).get_indexer(
+        pd.Index(first["problem_id"])
+    )  # where the second moment has each
+    only_first = first[known < 0]
+    table = pd.concat([second, only_first], ignore_index=True)
+    # The first moment's row of each problem; -1 for none.
+    earlier = np.full(len(second), -1, dtype="int64")
+    earlier[known[known >= 0]] = np.flatnonzero(known >= 0)
+    earlier = np.concatenate([earlier, np.flatnonzero(known < 0)])
+    later = np.where(np.arange(len(table)) < len(second), np.arange(len(table)), -1)
+    states = [np.append(_numbers(t["state"]), _NO_STATE)[rows] for t, rows in ((first, earlier), (second, later))]
+    counts = [
+        np.append(t["reopened_count"].fillna(0).to_numpy(dtype="int64"), 0)[rows]
+        for t, rows in ((first, earlier), (second, later))
+    ]
+    again = (states[0] != _NO_STATE) & (counts[1] > counts[0])
+    names = np.array([*ProblemState, None], dtype=object)
+    table["before_state"], table["after_state"] = names[states[0]], names[states[1]]
+    table["change"] = _CHANGES[states[0], states[1], again.astype("int64")]
+    table["severity"] = pd.concat([t["severity"].astype("str") for t in (second, only_first)], ignore_index=True)
+    return _sorted(DIFFERENCE.conform(table))
 
 
-def _state(value: object) -> ProblemState | None:
-    return ProblemState(value) if isinstance(value, str) else None
+def _numbers(states: pd.Series[str]) -> NDArray[np.int64]:
+    """Return the number of each state in the order of `ProblemState`."""
+    found: NDArray[np.int64] = pd.Index([s.value for s in ProblemState]).get_indexer(pd.Index(states)).astype("int64")
+    unknown = states[found < 0]
+    if len(unknown):
+        raise TableSchemaError(f"state {unknown.iloc[0]!r} is none of {', '.join(ProblemState)}.")
+    return found
 
 
 def _change(before: ProblemState | None, after: ProblemState | None, *, reopened: bool) -> Change:
@@ -111,6 +130,20 @@ def _change(before: ProblemState | None, after: ProblemState | None, *, reopened
     if after != ProblemState.RESOLVED:
         return Change.REOPENED
     return Change.CAME_AND_WENT if before == ProblemState.RESOLVED else Change.RESOLVED
+
+
+_NO_STATE = len(ProblemState)
+_CHANGES = np.array(
+    [
+        [
+            [_change(b, a, reopened=again).value if (b, a) in TRANSITIONS else None for again in (False, True)]
+            for a in (*ProblemState, None)
+        ]
+        for b in (*ProblemState, None)
+    ],
+    dtype=object,
+)
+"""The change by the numbers of both states (the last one: none) and whether it was reopened in between."""
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

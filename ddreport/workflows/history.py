@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -61,6 +62,11 @@ class History:
     check_configurations: pd.DataFrame
     added_audits_count: int
 
+    @cached_property
+    def chains(self) -> history.Chains:
+        """The spans on their lines: the ground of all answers, laid once."""
+        return history.chain(self.spans, self.runs)
+
     def only(
         self, *, places: Collection[tuple[str, str]] | None = None, check_names: Collection[str] | None = None
     ) -> History:
@@ -74,15 +80,15 @@ class History:
 
     def problems(self, as_of: datetime) -> pd.DataFrame:
         """Return every problem with its state at `as_of` (aware): `history.PROBLEMS`."""
-        return history.problems(self.spans, self.runs, as_of=as_of, check_configurations=self.check_configurations)
+        return history.problems_of(self.chains, as_of=as_of, check_configurations=self.check_configurations)
 
     def episodes(self, as_of: datetime | None = None) -> pd.DataFrame:
         """Return every episode of every problem as known at `as_of` (None: now): `history.EPISODES`."""
-        return history.episodes(self.spans, self.runs, as_of=as_of)
+        return history.episodes_of(self.chains, as_of=as_of)
 
     def state_counts(self, moments: Sequence[datetime]) -> pd.DataFrame:
         """Count problems by state at each moment (aware): `history.STATE_COUNTS`."""
-        return history.state_counts(self.spans, self.runs, moments, check_configurations=self.check_configurations)
+        return history.state_counts_of(self.chains, moments, check_configurations=self.check_configurations)
 
     def line_states(self, moments: Sequence[datetime]) -> pd.DataFrame:
         """Tell how each check stands at each moment (aware): see `history.line_states`."""
