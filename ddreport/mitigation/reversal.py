@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ddreport.mitigation.prestate import ResourceState, StateKind, group_names, shows, state_after
+from ddreport.mitigation.prestate import ResourceState, StateKind, group_names, state_after
 from ddreport.terms import ExecutionStatus, MitigationActionType
 
 if TYPE_CHECKING:
@@ -323,11 +323,11 @@ def _stand_default_version(operation: ReverseOperation, value: Mapping[str, Any]
 
 
 def _stand_delete_version(operation: ReverseOperation, value: Mapping[str, Any]) -> tuple[Standing, str]:
-    version = operation.wanted["without_version_id"]
+    version, now = operation.wanted["without_version_id"], value["default_version_id"]
     if version not in value["version_ids"]:
         return Standing.DONE, f"version {version} does not exist any more"
-    if version == value["default_version_id"]:
-        return Standing.CHANGED, f"version {version} is still the default one"
+    if now != operation.expected["default_version_id"]:
+        return Standing.CHANGED, f"version {now} is the default one"
     return Standing.TO_DO, ""
 
 
@@ -410,9 +410,3 @@ def _lost_groups(changed: Sequence[Touched], now: Mapping[Key, ResourceState]) -
 
 def _number(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def read_back(action: PlannedAction, before: ResourceState, now: ResourceState) -> bool:
-    """Tell whether a resource shows what an action should have made of it."""
-    after = state_after(action, before)
-    return after is None or shows(after, now)

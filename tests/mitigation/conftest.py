@@ -118,7 +118,7 @@ def a_plan(*planned: PlannedFinding, **changes: Any) -> Plan:
         "made_by": "arn:aws:iam::111122223333:user/ann",
         "as_of": DAY0,
         "selection": {"checks": [EXPIRING]},
-        "actions": tuple(known[name] for name in used),
+        "actions": tuple(known[name] for name in used if name in known),
         "rollout": Rollout(),
         "approval": ApprovalRule(),
         "findings": planned,
@@ -160,8 +160,15 @@ class World:
     key: ec.EllipticCurvePrivateKey
     _serial: int = field(default=0)
 
-    def certificate(self, *things: str, days: float = 400, status: str = "ACTIVE") -> tuple[str, str]:
-        """Register a certificate that expires in so many days, attached to new things; return its id and ARN."""
+    def restart(self) -> None:
+        """Empty the account and go back to START."""
+        self.emulator.faults.clear()
+        self.emulator.reset(ManualClock(START))
+        self.emulator.audit_duration = timedelta(seconds=1)
+        self.emulator.execution_duration = timedelta(milliseconds=100)
+
+    def pem(self, days: float) -> str:
+        """Make a certificate that expires in so many days."""
         self._serial += 1
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "device")])
         built = (
@@ -174,12 +181,20 @@ class World:
             .not_valid_after(self.emulator.now() + timedelta(days=days))
             .sign(self.key, hashes.SHA256())
         )
-        pem = built.public_bytes(serialization.Encoding.PEM).decode()
-        made = self.emulator.iot().register_certificate_without_ca(pem, status)
+        return built.public_bytes(serialization.Encoding.PEM).decode()
+
+    def certificate(self, *things: str, days: float = 400, status: str = "ACTIVE") -> tuple[str, str]:
+        """Register a device certificate that expires in so many days, attached to new things; return its id and ARN."""
+        made = self.emulator.iot().register_certificate_without_ca(self.pem(days), status)
         for thing in things:
             self.iot.create_thing(thingName=thing)
             self.iot.attach_thing_principal(thingName=thing, principal=made.arn)
         return made.certificate_id, made.arn
+
+    def ca_certificate(self, *, days: float) -> str:
+        """Register an active CA certificate that expires in so many days; return its id."""
+        made = self.emulator.call("RegisterCACertificate", caCertificate=self.pem(days), setAsActive=True)
+        return str(made["certificateId"])
 
     def policy(self, name: str, *statements: dict[str, Any]) -> None:
         document = {"Version": "2012-10-17", "Statement": list(statements)}
@@ -222,8 +237,6 @@ def _served():
 @pytest.fixture
 def world(_served, _key) -> World:
     emulator, server, client = _served
-    emulator.faults.clear()
-    emulator.reset(ManualClock(START))
-    emulator.audit_duration = timedelta(seconds=1)
-    emulator.execution_duration = timedelta(milliseconds=100)
-    return World(emulator, server.endpoint, client, _key)
+    found = World(emulator, server.endpoint, client, _key)
+    found.restart()
+    return found
