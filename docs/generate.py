@@ -1,4 +1,4 @@
-"""Write docs/tables.md and docs/checks.md from the package: `python docs/generate.py` (a test compares them)."""
+"""Write docs/tables.md, checks.md and exports.md from the package: `python docs/generate.py` (a test compares them)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ddreport import history
 from ddreport.catalogue import checks, controls
-from ddreport.schemas import PULLS, SCHEMAS
+from ddreport.exporting.columns import EXPORTS
+from ddreport.schemas import PULLS, SCHEMAS, Schema
 
 PROBLEM_TABLES = (history.PROBLEMS, history.EPISODES, history.STATE_COUNTS, history.CHECK_RUNS, history.SPANS)
 """Worked out from the archive by the rules of lifecycle.md, and kept nowhere else."""
@@ -26,19 +27,27 @@ def tables() -> str:
         "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA.",
     ]
     for schema in (*SCHEMAS.values(), PULLS, *PROBLEM_TABLES):
-        lines += [
-            "",
-            f"## {schema.name}",
-            "",
-            schema.meaning,
-            "",
-            f"Key: {', '.join(f'`{k}`' for k in schema.key)}.",
-            "",
-        ]
-        lines += ["| column | dtype | meaning |", "|---|---|---|"]
-        for column in schema.columns:
-            missing = " (may be missing)" if column.nullable else ""
-            lines.append(f"| `{column.name}` | `{column.dtype}` | {column.meaning}{missing} |")
+        lines += described(schema)
+    return "\n".join(lines) + "\n"
+
+
+def described(schema: Schema) -> list[str]:
+    """Return the lines of one table."""
+    key = ", ".join(f"`{k}`" for k in schema.key)
+    lines = ["", f"## {schema.name}", "", schema.meaning, "", f"Key: {key}.", ""]
+    lines += ["| column | dtype | meaning |", "|---|---|---|"]
+    for column in schema.columns:
+        missing = " (may be missing)" if column.nullable else ""
+        lines.append(f"| `{column.name}` | `{column.dtype}` | {column.meaning}{missing} |")
+    return lines
+
+
+def exports() -> str:
+    """Return docs/exports.md: the formats (parts/exports.md), and the columns of each exported table."""
+    head = (HERE / "parts" / "exports.md").read_text(encoding="utf-8")
+    lines = ["# Exports", "", NOTE, "", *head.splitlines()]
+    for schema in EXPORTS:
+        lines += described(schema)
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +90,7 @@ def catalogue() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"tables.md": tables, "checks.md": catalogue}
+PAGES = {"tables.md": tables, "checks.md": catalogue, "exports.md": exports}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -41,6 +41,7 @@ LAYERS = {
     "emulation": 5,
     "rendering": 5,
     "presentation": 5,
+    "exporting": 6,
     "connect": 6,
     "workflows": 7,
     "widgets": 8,
@@ -128,7 +129,7 @@ def test_every_module_says_what_it_is_for() -> None:
     assert not silent
 
 
-@pytest.mark.parametrize("page", ["tables.md", "checks.md"])
+@pytest.mark.parametrize("page", ["tables.md", "checks.md", "exports.md"])
 def test_the_generated_pages_say_what_the_package_says(page: str) -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate["PAGES"][page](), (

@@ -14,22 +14,8 @@ DAY = 86400
 
 
 @pytest.fixture
-def archive(run: Run, canned: Any, tmp_path: Path) -> Path:
-    """Three days: certificates 1 to 3 fail, then only 2 and 3 of them, then 2 again and 1 once more."""
-    place = tmp_path / "archive"
-    account = canned.CannedAccount()
-    account.configuration = {
-        "roleArn": "arn:aws:iam::111122223333:role/AWSIoTDeviceDefenderAudit",
-        "auditCheckConfigurations": {"DEVICE_CERTIFICATE_EXPIRING_CHECK": {"enabled": True}},
-    }
-    for day, numbers in enumerate(([1, 2, 3], [2, 3], [1, 2])):
-        task = f"{day}" * 32
-        findings = [canned.certificate_finding(n, task) for n in numbers]
-        account.add_audit(task, findings, taskStartTime=canned.TASK_START + DAY * (day - 2))
-    with canned.CannedServer(account) as server:
-        options = ["--endpoint-url", server.endpoint, "--region", "eu-west-1", "--archive", place]
-        assert run("pull", *options).code == 0
-    return place
+def archive(three_days: Path) -> Path:
+    return three_days
 
 
 @pytest.fixture
