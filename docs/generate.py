@@ -7,6 +7,7 @@ from pathlib import Path
 from ddreport import history
 from ddreport.catalogue import checks, controls
 from ddreport.exporting.columns import EXPORTS
+from ddreport.mitigation.impact import IMPACTS
 from ddreport.schemas import PULLS, SCHEMAS, Schema
 
 PROBLEM_TABLES = (history.PROBLEMS, history.EPISODES, history.STATE_COUNTS, history.CHECK_RUNS, history.SPANS)
@@ -26,7 +27,7 @@ def tables() -> str:
         "Every table that `ddreport` archives and hands out: pandas dtypes, meaning, and the key that no two rows",
         "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA.",
     ]
-    for schema in (*SCHEMAS.values(), PULLS, *PROBLEM_TABLES):
+    for schema in (*SCHEMAS.values(), PULLS, *PROBLEM_TABLES, IMPACTS):
         lines += described(schema)
     return "\n".join(lines) + "\n"
 

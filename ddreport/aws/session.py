@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from ddreport.targets import Target
 
+POOL = 40
+"""Connections that are kept open: several operations are asked at once, each at a rate of its own."""
+
 # Any text does: an emulator on this machine asks for a signature and checks none.
 _TEST_KEY = _TEST_SECRET = "testing"  # noqa: S105 - deliberately no secret
 
@@ -229,6 +232,7 @@ def _default_config() -> Config:
         # Not adaptive: that mode has one rate for all operations of a client, which one refusal of one operation cuts
         # to less than what was measured so far (next to nothing in the first half second). `aws.rates` knows better.
         retries={"mode": "standard", "total_max_attempts": 8},
+        max_pool_connections=POOL,
         connect_timeout=10,
         read_timeout=60,
         user_agent_extra=f"ddreport/{__version__}",

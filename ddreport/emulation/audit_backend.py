@@ -19,6 +19,7 @@ from ddreport.emulation.service.audit_tasks import AuditTasks
 from ddreport.emulation.service.certificates import Certificates
 from ddreport.emulation.service.configuration import AuditConfiguration
 from ddreport.emulation.service.findings import Findings
+from ddreport.emulation.service.fleet_index import FleetIndex
 from ddreport.emulation.service.logging_options import LoggingOptions
 from ddreport.emulation.service.mitigation_actions import MitigationActions
 from ddreport.emulation.service.mitigation_tasks import MitigationTasks
@@ -69,6 +70,7 @@ class AuditBackend(BaseBackend):
             self.mitigation_tasks,
             self.logging,
             Certificates(self),
+            FleetIndex(self),
             Tags(self),
         )
         self.operations: dict[str, Callable[[Params], Reply]] = {}

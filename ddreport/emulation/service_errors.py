@@ -39,6 +39,20 @@ class SerializationError(ServiceError):
     status = 400
 
 
+class InvalidQueryError(ServiceError):
+    """A query of the fleet index that cannot be understood."""
+
+    code = "InvalidQueryException"
+    status = 400
+
+
+class IndexNotReadyError(ServiceError):
+    """The fleet index is not there (yet)."""
+
+    code = "IndexNotReadyException"
+    status = 400
+
+
 class TooLargeError(ServiceError):
     """More bytes than any request to AWS IoT needs."""
 

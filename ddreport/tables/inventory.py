@@ -75,7 +75,7 @@ def certificate_id_of(arn: str | None) -> str | None:
     return certificate_id.lower() if before and found and certificate_id else None
 
 
-def _principal(target: str) -> tuple[str, str]:
+def principal_of(target: str) -> tuple[str, str]:
     """Return kind and id of what a policy or a thing can be attached to."""
     certificate = certificate_id_of(target)
     if certificate is not None:
@@ -164,7 +164,7 @@ def _document(document: Any) -> str:
 
 def _policy_targets(record: Mapping[str, Any]) -> Iterator[Row]:
     for target in record.get("targets") or []:
-        kind, target_id = _principal(target)
+        kind, target_id = principal_of(target)
         yield {
             "policy_name": text(record.get("policyName")),
             "target_type": kind,
@@ -206,7 +206,7 @@ def _thing_group_members(record: Mapping[str, Any]) -> Iterator[Row]:
 
 def _thing_principals(record: Mapping[str, Any]) -> Iterator[Row]:
     for principal in record.get("principals") or []:
-        kind, principal_id = _principal(principal)
+        kind, principal_id = principal_of(principal)
         yield {
             "thing_name": text(record.get("thingName")),
             "principal_type": kind,

@@ -91,7 +91,11 @@ class Journal:
     path
         Its file; made where there is none.
     as_of
-        Now by AWS's clock: older answers than `KEPT` are forgotten, unless they can never change.
+        Now by AWS's clock: older answers than `kept` are forgotten, unless they can never change.
+    what
+        What is under way, for messages.
+    kept
+        How long an answer counts that may change.
 
     Raises
     ------
@@ -101,8 +105,10 @@ class Journal:
         The file cannot be written.
     """
 
-    def __init__(self, path: Path, *, as_of: datetime) -> None:
+    def __init__(self, path: Path, *, as_of: datetime, what: str = "inventory", kept: timedelta = KEPT) -> None:
         self.path = path
+        self._what = what
+        self._kept = kept
         self._lock = Lock()
         self._places: dict[str, _Place] = {}
         self._synced = time.monotonic()
@@ -205,7 +211,7 @@ class Journal:
             _fcntl.flock(self._file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         except BlockingIOError:
             raise ArchiveError(
-                f"another inventory of the same account and Region is under way (it holds {self.path}).",
+                f"another {self._what} of the same account and Region is under way (it holds {self.path}).",
                 hint="wait until it has ended.",
             ) from None
         except OSError:
@@ -213,7 +219,7 @@ class Journal:
 
     def _read(self, as_of: datetime) -> int:
         """Read the lines that are whole and still count, and put the end after the last whole one."""
-        oldest = (as_of - KEPT).timestamp()
+        oldest = (as_of - self._kept).timestamp()
         newest = (as_of + KEPT).timestamp()  # an emulator that was set back: those answers are of another story
         head = f"{_HEAD}\n".encode()
         with os.fdopen(os.dup(self._file), "rb") as file:
@@ -248,7 +254,7 @@ class Journal:
 
     def _unwritable(self, exc: OSError) -> ArchiveWriteError:
         return ArchiveWriteError(
-            f"the answers for the inventory could not be written to {self.path}: {exc.strerror or exc}.",
+            f"the answers for the {self._what} could not be written to {self.path}: {exc.strerror or exc}.",
             hint="free some space or name another cache folder (DDREPORT_CACHE), and run the same command again.",
         )
 
