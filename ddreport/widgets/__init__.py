@@ -1,0 +1,28 @@
+"""Widgets of the notebooks, in JupyterLab and Voila; they need the extra `widgets`.
+
+- `FindingsTable(frame)`: a table of any size with search, filters, order and selection
+
+Heavy packages are imported when a name is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddreport.widgets.table import FindingsTable
+
+__all__ = ["FindingsTable"]
+
+_HOMES = {"FindingsTable": "ddreport.widgets.table"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ddreport.widgets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
