@@ -261,6 +261,7 @@ def _desired_row(
 def _rule_row(
     rule: Rule, place: Place, state: RuleState, note: str, suppressions: int, hidden: int, known: Known
 ) -> dict[str, Any]:
+    is_told = rule.check_name in known.checked and state is not RuleState.UNRESOLVED
     return {
         "account": place.account,
         "region": place.region,
@@ -269,7 +270,7 @@ def _rule_row(
         "selector": str(rule.selector),
         "state": state.value,
         "suppressions_count": suppressions,
-        "findings_count": hidden if rule.check_name in known.checked else None,
+        "findings_count": hidden if is_told else None,
         "expiration_time": rule.expires,
         "review_time": rule.review,
         "line": rule.line,

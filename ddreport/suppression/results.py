@@ -72,6 +72,8 @@ class Outcome(StrEnum):
     """What became of one change."""
 
     DONE = "DONE"
+    UNCONFIRMED = "UNCONFIRMED"
+    """AWS accepted it, and its list did not show it afterwards, or could not be read."""
     FAILED = "FAILED"
     NOT_TRIED = "NOT_TRIED"
 
@@ -170,7 +172,7 @@ APPLIED = Schema(
         Column("action", TEXT, "`DELETE`, `CHANGE` or `CREATE`"),
         *_RESOURCE,
         _RULE_ID,
-        Column("outcome", TEXT, "`DONE`, `FAILED` or `NOT_TRIED`"),
+        Column("outcome", TEXT, "`DONE`, `UNCONFIRMED`, `FAILED` or `NOT_TRIED`"),
         Column("error_code", TEXT, "AWS's code, such as `LimitExceededException`", nullable=True),
         Column("message", TEXT, "what happened and the next step, in plain words", nullable=True),
         _IDENTIFIER,
