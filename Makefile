@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv and then runs; a second call installs nothing again.
 #   make report    an HTML compliance report of the emulated demo account, in reports/
-#   make test      all tests, fast ones first, then the notebooks
+#   make test      all tests on all processors, then the notebooks
 #   make check     format, lint, types
 #   make notebooks every notebook from top to bottom
 #   make bench     speed and memory, as ratios against a baseline in the same run, as JSON lines
@@ -36,7 +36,7 @@ report: $(VENV)/installed-emulator,report
 	$(BIN)/ddreport demo --out reports
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 	$(BIN)/python -m pytest --nbval-lax notebooks
 
 check: $(VENV)/installed-dev

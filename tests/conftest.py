@@ -13,20 +13,42 @@ if TYPE_CHECKING:
 
 SLOWER = ("slow", "kernel", "browser", "spark")
 
+LONGEST = ("story", "spark", "fleet", "tests/fleet/test_fleet_build.py", "tests/metrics/test_metrics_engines.py")
+"""Groups of tests that take a minute or more: begun first, so that no worker is left with one when all else is done."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before the tests are spread over the workers by their groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run unmarked tests first, then slow ones, then those with kernels, then those with a browser, then Spark."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run unmarked tests first, then slow ones, then those with kernels, then those with a browser, then Spark.
 
-    def rank(item: pytest.Item) -> int:
-        return max((SLOWER.index(m.name) + 1 for m in item.iter_markers() if m.name in SLOWER), default=0)
-
-    items.sort(key=rank)
-    for item in items:
-        # What shares costly fixtures (an archive, a session of Spark, the account of a module) shares a worker.
-        folder = item.path.parent.name
-        group = folder if folder in ("spark", "story", "browser") else str(item.path)
+    Workers that share the tests do it the other way round: the longest groups first, and the rest fills the gaps.
+    """
+    items.sort(key=_rank)
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        slowest: dict[str, int] = {}
+        for item, group in groups.items():
+            slowest[group] = max(slowest.get(group, 0), _rank(item))
+        first = {group: place for place, group in enumerate(LONGEST)}
+        items.sort(key=lambda item: (first.get(groups[item], len(LONGEST)), -slowest[groups[item]]))
+
+
+def _rank(item: pytest.Item) -> int:
+    return max((SLOWER.index(m.name) + 1 for m in item.iter_markers() if m.name in SLOWER), default=0)
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the name of what must run on one worker: tests that share a fixture that is costly to make."""
+    folder = item.path.parent.name
+    if folder in ("spark", "story", "browser"):
+        return folder
+    if "accounts" in getattr(item, "fixturenames", ()):  # three processes that play the demo fleet
+        return "fleet"
+    if folder == "archive" and _rank(item):  # writers killed at every step, each on an archive of its own
+        return item.nodeid
+    return item.path.relative_to(item.config.rootpath).as_posix()
 
 
 @pytest.fixture(autouse=True, scope="session")

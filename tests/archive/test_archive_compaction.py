@@ -308,7 +308,7 @@ def test_an_audit_in_two_packs_counts_once(pulled: Archive, audit_set: Any, tmp_
 
 @pytest.mark.slow
 def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(
-    tmp_path: Path, audit_set: Any, different_states: Any
+    tmp_path: Path, audit_set: Any, different_states: Any, visible_state: Any
 ) -> None:
     archive = Archive.open(tmp_path / "archive", create=True)
     for number in range(3):
@@ -322,15 +322,17 @@ def test_a_compaction_killed_at_any_step_reads_and_verifies_and_goes_on(
     command = [sys.executable, str(WRITER), "compact-kill", str(places), str(archive.path)]
     steps = int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
     assert steps > 60
-    packed = set()
-    for step in list(different_states(places, steps)):
+    packed, proven = set(), set()
+    for step in list(different_states(places)):
         stopped = Archive.open(places / f"{step:04d}")
         assert_same(before, everything(stopped))
         found = verify(stopped.path)
         assert (step, found.problems, found.warnings) == (step, [], [])
         packed.add((sum(p.is_packed for p in stopped.index()), found.manifests_count))
         stopped.compact(before="2026-04", time=NOW)
-        assert_same(before, everything(stopped))
+        if (ended := visible_state(stopped.path)) not in proven:  # the same bytes read the same
+            assert_same(before, everything(stopped))
+            proven.add(ended)
         again = verify(stopped.path)
         assert (step, again.problems, again.warnings, again.notes) == (step, [], [], [])
         assert sorted(p.name.split("=")[0] for p in (stopped.path / MONTH).iterdir()) == ["pack"]
