@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from ddreport.archive.chain import ManifestKind
     from ddreport.archive.compaction import Compaction
     from ddreport.archive.merging import Merge
     from ddreport.archive.retention import Retention
@@ -194,13 +195,22 @@ class Archive:
         ArchiveCorruptError, ArchiveError, ArchiveVersionError
             A manifest or `set.json` that is there is damaged, cannot be read, or is of a newer version.
         """
+        self._record("pull", "the manifest of this pull", time, facts)
+
+    def record_campaign(self, time: datetime, facts: Mapping[str, Any]) -> None:
+        """Add a manifest of a mitigation under way: which sets are new, and the hash of its journal until now.
+
+        An archive in S3 gets the journal with it (`archive.campaigns`). Parameters and errors as of `record_pull`.
+        """
+        self._record("campaign", "the manifest of this mitigation", time, facts)
+
+    def _record(self, kind: ManifestKind, what: str, time: datetime, facts: Mapping[str, Any]) -> None:
         check_time("time", time)
         account, region = facts.get("account"), facts.get("region")
-        what = "the manifest of this pull"
         with self._upkeep(what), told_as_write_error(self.path, what), writer_lock(self.path):
             mine = Filter(places=[] if account is None or region is None else [(account, region)])
             added = unlisted(self.path, self._chain.listing(), self._finder, mine)
-            self._chain.append("pull", time, facts, added=added)
+            self._chain.append(kind, time, facts, added=added)
 
     # Upkeep
 

@@ -40,7 +40,7 @@ MANIFESTS = "manifests"
 FORMAT = "ddreport-manifest"
 FORMAT_VERSION = 1
 
-ManifestKind = Literal["pull", "migration", "compaction", "retention", "merge"]
+ManifestKind = Literal["pull", "migration", "compaction", "retention", "merge", "campaign"]
 Key = tuple[str, str, str, str]
 """Kind, account, Region and identity: what names one set."""
 
@@ -84,7 +84,7 @@ class Manifest:
     previous_sha256
         Over the bytes of the manifest before; None for the first.
     kind
-        `pull`, `migration` (of an older format), `compaction`, `retention` or `merge`.
+        `pull`, `migration` (of an older format), `compaction`, `retention`, `merge` or `campaign` (a mitigation).
     time
         When it happened, UTC, as the caller told.
     versions

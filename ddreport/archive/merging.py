@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ddreport.archive.campaigns import conflicting_campaigns, merge_campaigns
 from ddreport.archive.chain import Chain, PackEntry, entry_of
 from ddreport.archive.compaction import build_pack
 from ddreport.archive.content import rows_of_set, rows_sha256
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Merge:
-    """What a merge did: sets brought in, sets that were there already, and records of pulls brought in."""
+    """What a merge did: sets brought in, sets that were there already, records of pulls and campaigns brought in."""
 
     sets_count: int = 0
     known_sets_count: int = 0
     pulls_count: int = 0
+    campaigns_count: int = 0
 
 
 def merge(root: Path, chain: Chain, finder: Finder, source: Path, *, time: datetime, progress: Progress) -> Merge:
@@ -62,6 +64,12 @@ def merge(root: Path, chain: Chain, finder: Finder, source: Path, *, time: datet
     settle_emulated(root, emulated=emulated)
     theirs = Finder(source)
     missing, known = _missing(finder, theirs)
+    for digest in conflicting_campaigns(root, source):
+        raise ArchiveError(
+            f"both archives tell of the mitigation plan {digest[:16]}, and neither journal goes on from the other; "
+            "nothing was merged.",
+            hint="the plan was applied from both archives; keep them apart.",
+        )
     done = Merge(sets_count=len(missing), known_sets_count=known)
     progress.stage("merging sets", len(missing))
     with told_as_write_error(root, f"what {source} holds"):
@@ -72,6 +80,7 @@ def merge(root: Path, chain: Chain, finder: Finder, source: Path, *, time: datet
         for pack, sets in _by_pack(missing):
             _bring_pack(root, source, pack, sets)
             progress.advance(len(sets))
+        done.campaigns_count = merge_campaigns(root, source)
         with writer_lock(root):
             done.pulls_count = _list(root, chain, finder, source, missing, found.head, time)
     return done

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from ddreport.archive.campaigns import CAMPAIGNS, JOURNAL_FILE, is_longer, is_open_for_writing
 from ddreport.archive.layout import DERIVED, LOCK_FILE, MARKER, PACK_FILE, RAW_FILE, RAW_FOLDER, SET_FILE, TEMPORARY
 from ddreport.archive.staging import writer_lock
 from ddreport.errors import ArchiveError, ArchiveWriteError, InputError
@@ -28,6 +29,7 @@ from ddreport.errors import ArchiveError, ArchiveWriteError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_CONTENT = "content:"  # beside the ETag of a journal: the SHA-256 of what was last uploaded
 LEASE_SECONDS = 120
 _WAIT_SECONDS = 600
 _ATTEMPTS = 5
@@ -99,6 +101,9 @@ class Mirror:
         for key in sorted(there, key=lambda k: PurePosixPath(k).name in (SET_FILE, PACK_FILE)):
             path = self.root / key
             same = path.exists() and known.get(key) == there[key]
+            if not same and path.exists() and _is_journal(key):
+                self._bring_journal(key, known)
+                continue
             if same or (_is_raw(key) and not raw and not path.exists()) or not _belongs(key, whole):
                 continue
             self._bring(key)
@@ -106,6 +111,8 @@ class Mirror:
         if self.root.exists():
             for path in [p for p in self.root.rglob("*") if p.is_file()]:
                 key = path.relative_to(self.root).as_posix()
+                if _is_campaign(key):
+                    continue  # it may have grown here since, or not have been uploaded yet
                 if _is_kept(key) and (key not in there or not _belongs(key, whole)):
                     path.unlink()
                     known.pop(key, None)
@@ -142,10 +149,14 @@ class Mirror:
         here = {k for k in here if _is_kept(k)}
         known = self._known()
         changed = here - self._there.keys()
+        grown = {k: self._sha256(k) for k in here if _is_journal(k)}
+        changed |= {k for k, sha256 in grown.items() if known.get(f"{_CONTENT}{k}") != sha256}
         if self._marker() != self._marker_before:
             changed |= {MARKER} & here
         for key in sorted(changed, key=_upload_order):
             known[key] = self._put(key)
+            if key in grown:
+                known[f"{_CONTENT}{key}"] = grown[key]
         folders = {str(PurePosixPath(k).parent) for k in here}
         gone = [k for k in self._there if not _is_raw(k) and k not in here]
         gone += [k for k in self._there if _is_raw(k) and k not in here and _set_of(k) not in folders]
@@ -173,6 +184,26 @@ class Mirror:
         with aside.open("wb") as file:
             shutil.copyfileobj(body, file)
         os.replace(aside, path)
+
+    def _bring_journal(self, key: str, known: dict[str, str]) -> None:
+        """Bring the journal of a mitigation that is here as well, if it goes on from the one here."""
+        path = self.root / key
+        own = path.read_bytes()
+        there: bytes = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+        # Never replaced while a run has it open: its next line would be written to a file without a name.
+        if not is_longer(own, there):
+            if is_open_for_writing(path) or not is_longer(there, own):
+                raise ArchiveError(
+                    f"{self.url}/{key} and {path} tell different stories of one mitigation plan.",
+                    hint="it was carried out from two machines at once; nothing was done twice at AWS. Keep the file "
+                    "that is here, move it away, and run the same again.",
+                )
+            self._bring(key)
+        known[key] = self._there[key]
+        known[f"{_CONTENT}{key}"] = hashlib.sha256(there).hexdigest()
+
+    def _sha256(self, key: str) -> str:
+        return hashlib.sha256((self.root / key).read_bytes()).hexdigest()
 
     def _list(self) -> dict[str, str]:
         found = {}
@@ -274,6 +305,15 @@ def _is_safe(key: str) -> bool:
 
 def _is_kept(key: str) -> bool:
     return key != LOCK_FILE and not key.startswith((f"{DERIVED}/", TEMPORARY))
+
+
+def _is_campaign(key: str) -> bool:
+    return key.startswith(f"{CAMPAIGNS}/")
+
+
+def _is_journal(key: str) -> bool:
+    """Whether it is the one kind of file that grows."""
+    return _is_campaign(key) and PurePosixPath(key).name == JOURNAL_FILE
 
 
 def _is_raw(key: str) -> bool:

@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddreport.archive.campaigns import (
+    CANCEL_FILE,
+    JOURNAL_FILE,
+    PLAN_FILE,
+    campaign_digests,
+    campaign_folder,
+    check_campaign,
+)
 from ddreport.archive.chain import MANIFESTS, Listing, manifest_numbers, manifest_path, read_manifest
 from ddreport.archive.finding import Finder
 from ddreport.archive.layout import (
@@ -138,6 +146,7 @@ class _Verifier:
         self._expected_head(expect_head, manifests)
         packs = self._packs()
         self._listed(packs)
+        self._campaigns(manifests)
         self._others()
         return self.result
 
@@ -336,6 +345,28 @@ class _Verifier:
             self._note(stored.folder, "was removed by a retention that was stopped half-way; run it again")
         elif self.result.manifests_count:
             self._note(stored.folder, "stands in no manifest yet; the next pull of its account and Region lists it")
+
+    # Mitigations
+
+    def _campaigns(self, manifests: list[Manifest]) -> None:
+        """Check the journal of each mitigation, and that it still holds what the manifests tell of it."""
+        told: dict[str, list[str]] = {}
+        for manifest in manifests:
+            if manifest.kind == "campaign":
+                told.setdefault(str(manifest.facts.get("plan")), []).append(str(manifest.facts.get("journal_sha256")))
+        there = campaign_digests(self._root)
+        for digest in dict.fromkeys([*there, *told]):
+            folder = campaign_folder(self._root, digest)
+            self._seen |= {self._name(folder / name) for name in (PLAN_FILE, JOURNAL_FILE, CANCEL_FILE)}
+            self.result.files_count += 2 * (digest in there)
+            problems, notes, heads = check_campaign(self._root, digest)
+            for name, message in problems:
+                self._problem(folder / name, message.removeprefix(f"{folder / name} ").rstrip("."))
+            for name, message in notes:
+                self._note(folder / name, message)
+            missing = [head for head in told.get(digest, ()) if head not in heads]
+            if missing and not any(name == JOURNAL_FILE for name, _ in problems):
+                self._problem(folder / JOURNAL_FILE, "was cut off: a manifest tells of a line that is not in it")
 
     # Files
 
