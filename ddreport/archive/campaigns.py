@@ -237,8 +237,9 @@ class CampaignJournal:
                 raise self._broken
             try:
                 self._write(line)
-            except OSError as exc:
-                self._broken = exc
+            except BaseException as exc:
+                # Also when interrupted: a line that is there in part must not get others behind it.
+                self._broken = exc if isinstance(exc, OSError) else InterruptedError("interrupted while writing")
                 os.ftruncate(self._file, self._end)
                 raise
             self._end += len(line)
@@ -302,6 +303,11 @@ def is_open_for_writing(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def is_being_carried_out(root: Path, digest: str) -> bool:
+    """Tell whether a process on this machine is carrying out a plan at this moment."""
+    return is_open_for_writing(campaign_folder(root, digest) / JOURNAL_FILE)
 
 
 def is_longer(data: bytes, other: bytes) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_iot import IoTClient
 
+    from ddreport.records import RawResponse
+
 
 def fetch_mitigation_actions(client: IoTClient) -> list[Record]:
     """Fetch all defined mitigation actions with type, role and parameters.
@@ -188,19 +190,40 @@ def fetch_mitigation(
         asked = fetch_target_findings(client, task) if finding_ids is None else finding_ids
         done = [record for finding_id in asked for record in fetch_executions(client, mitigation_task_id, finding_id)]
     emulated = emulated or seen.emulated
+    return mitigation_records(task, done, seen.responses, account=account, region=region, emulated=emulated)
+
+
+def mitigation_records(
+    task: Record,
+    executions: Sequence[Record],
+    raw: Sequence[RawResponse],
+    *,
+    account: str,
+    region: str,
+    emulated: bool,
+) -> RecordSet:
+    """Put together what was read of one finished mitigation task.
+
+    Parameters
+    ----------
+    task, executions
+        From `fetch_mitigation_task` and `fetch_executions`, read inside of `raw.capture`.
+    raw
+        The answers that they come from.
+    """
     tasks = mitigation_tasks_columns([task], account=account, region=region, emulated=emulated)
-    executions = mitigation_executions_columns(done, account=account, region=region)
+    columns = mitigation_executions_columns(executions, account=account, region=region)
     made = {
         "mitigation_tasks": build_arrow(schemas.MITIGATION_TASKS, tasks),
-        "mitigation_executions": build_arrow(schemas.MITIGATION_EXECUTIONS, executions),
+        "mitigation_executions": build_arrow(schemas.MITIGATION_EXECUTIONS, columns),
     }
     return RecordSet(
         kind="mitigation",
         account=account,
         region=region,
-        identity=mitigation_task_id,
+        identity=task["taskId"],
         time=from_microseconds(tasks["start_time"][0]),
         emulated=emulated,
         tables=made,
-        raw=seen.responses,
+        raw=raw,
     )

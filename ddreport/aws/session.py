@@ -111,6 +111,11 @@ class AwsSession:
         """The client for IAM, which has one endpoint for all Regions of a partition."""
         return self._client("iam", _other_endpoint(self.target.endpoint_url))
 
+    @cached_property
+    def cloudwatch(self) -> BaseClient:
+        """The client for CloudWatch, whose alarms stop a mitigation."""
+        return self._client("cloudwatch", _other_endpoint(self.target.endpoint_url))
+
     def _client(self, service: str, endpoint_url: str | None) -> BaseClient:
         with translated(service=service, region=self.region, endpoint=endpoint_url or service):
             client: BaseClient = self._session.create_client(

@@ -127,12 +127,15 @@ class BatchState:
         AWS tasks by their number in the batch, from 1.
     skipped
         Findings that will not be sent (any more), with why and a note.
+    last_time
+        When something last happened to it.
     """
 
     batch: Batch
     captured: dict[tuple[str, str], Captured] | None = None
     parts: dict[int, Part] = field(default_factory=dict)
     skipped: dict[str, tuple[str, str]] = field(default_factory=dict)
+    last_time: datetime | None = None
 
     def part_of(self, finding_id: str) -> Part | None:
         """Return the task that a finding was sent with; refused ones do not count."""
@@ -297,6 +300,7 @@ def apply_event(state: CampaignState, event: AnyEvent) -> None:
 def _apply_to_batch(
     batch: BatchState, event: BatchCaptured | TaskAsked | TaskStarted | TaskRefused | TaskEnded | Executed | Skipped
 ) -> None:
+    batch.last_time = event.time
     match event:
         case BatchCaptured():
             if batch.captured is None:  # what was read later may have been changed by us already
@@ -315,6 +319,47 @@ def _apply_to_batch(
         case Skipped():
             for finding_id in event.finding_ids:
                 batch.skipped.setdefault(finding_id, (event.why, event.note))
+
+
+class Step(StrEnum):
+    """What is to be done next for a batch."""
+
+    CAPTURE = "CAPTURE"
+    """Read the state before."""
+
+    ASK = "ASK"
+    """Ask AWS for a task: again for one whose answer was lost (`open_request`), else for the next (`next_request`)."""
+
+    AWAIT = "AWAIT"
+    """Wait until AWS has ended the task."""
+
+    READ = "READ"
+    """Read what the task did."""
+
+    DONE = "DONE"
+
+
+def next_step(state: BatchState, *, canceled: bool = False) -> tuple[Step, Part | None]:
+    """Return what is to be done next for a batch, and the AWS task that it is about.
+
+    What AWS may be working on comes first, and is followed to its end also where the campaign was cancelled.
+    """
+    for part in state.parts.values():
+        if part.refused is not None:
+            continue
+        if part.ended is None:
+            return (Step.AWAIT if part.started else Step.ASK), part
+        if part.executed is None and part.ended.status != OutcomeStatus.UNKNOWN:
+            return Step.READ, part
+    if canceled:
+        return Step.DONE, None
+    if state.captured is None:
+        return (Step.CAPTURE if _unskipped(state) else Step.DONE), None
+    return (Step.ASK if state.waiting() else Step.DONE), None
+
+
+def _unskipped(state: BatchState) -> bool:
+    return any(f.finding_id not in state.skipped for f in state.batch.findings)
 
 
 def next_request(plan: Plan, state: BatchState, *, time: datetime) -> TaskAsked | None:
