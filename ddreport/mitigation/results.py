@@ -221,11 +221,11 @@ _OWN_CODES: dict[str, tuple[str, str | None]] = {
 }
 
 _STATE_ADVICE: dict[str, str] = {
-    MitigationActionType.UPDATE_DEVICE_CERTIFICATE: "look whether the certificate is revoked: nothing is left to do then",
+    MitigationActionType.UPDATE_DEVICE_CERTIFICATE: "look whether the certificate is revoked",
     MitigationActionType.UPDATE_CA_CERTIFICATE: "look at the CA certificate's status",
-    MitigationActionType.ADD_THINGS_TO_THING_GROUP: "look whether the group exists, and whether a thing is in 10 groups "
-    "or in another group of the same hierarchy; overrideDynamicGroups makes room for it",
-    MitigationActionType.REPLACE_DEFAULT_POLICY_VERSION: "a policy has room for 5 versions: delete an old one",
+    MitigationActionType.ADD_THINGS_TO_THING_GROUP: "look whether the group exists, and whether a thing is in 10 "
+    "groups or in another group of the same hierarchy; overrideDynamicGroups makes room for it",
+    MitigationActionType.REPLACE_DEFAULT_POLICY_VERSION: "a policy holds 5 versions: delete one",
     MitigationActionType.ENABLE_IOT_LOGGING: "look whether the logging role exists and trusts iot.amazonaws.com",
     MitigationActionType.PUBLISH_FINDING_TO_SNS: "look whether the topic exists and its policy lets the role publish",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ddreport.cli.commands import mitigate_run
 from ddreport.cli.options import ArchiveDir, Profile, Region, chosen_targets
 from ddreport.cli.output import Output
 from ddreport.errors import InputError
@@ -33,6 +34,7 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the application."""
+    mitigate_run.register(commands)
     app.add_typer(commands)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ddreport.archive import Archive
 from ddreport.archive.campaigns import CampaignJournal
-from ddreport.aws.session import connect_session
+from ddreport.aws.session import AwsSession, connect_session
 from ddreport.errors import DDReportError
 from ddreport.mitigation.plan_file import read_plan
 from ddreport.progress import NoProgress
@@ -51,27 +51,30 @@ def arm(line: int, moment: str) -> None:
     CampaignJournal._write = deadly  # type: ignore[method-assign]
 
 
-def run(asked: dict[str, Any]) -> int:
+def run(session: AwsSession, asked: dict[str, Any]) -> int:
     if asked.get("kill"):
         arm(*asked["kill"])
     plan, archive = read_plan(Path(asked["plan"])), Archive.open(asked["archive"], create=True)
-    with connect_session(Target("emulated", region=plan.region, endpoint_url=asked["endpoint"])) as session:
-        try:
-            done = apply_plan(session, archive, plan, confirmed=True, progress=NoProgress(), pace=PACE)
-        except DDReportError as exc:
-            print(exc, file=sys.stderr)
-            return exc.exit_code
+    try:
+        done = apply_plan(session, archive, plan, confirmed=True, progress=NoProgress(), pace=PACE)
+    except DDReportError as exc:
+        print(exc, file=sys.stderr)
+        return exc.exit_code
     return done.exit_code
 
 
 def main() -> None:
+    session: AwsSession | None = None
     for line in sys.stdin:
         asked = json.loads(line)
+        if session is None:  # once, before any fork: making clients takes far longer than applying a small plan
+            session = connect_session(Target("emulated", region="eu-west-1", endpoint_url=asked["endpoint"]))
+            session.iot.meta, session.sts.meta  # noqa: B018 - made when first looked at
         child = os.fork()
         if child == 0:
             code = 99
             try:
-                code = run(asked)
+                code = run(session, asked)
             finally:
                 os._exit(code)
         if asked.get("tell"):

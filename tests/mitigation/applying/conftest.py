@@ -74,6 +74,7 @@ class Site:
     archive: Archive
     watch: Watch
     plans: int = 0
+    is_enabled: bool = False
 
     @property
     def iot(self) -> Any:
@@ -97,7 +98,9 @@ class Site:
         return [self.world.certificate(f"thing-{first + n}", days=3)[0] for n in range(count)]
 
     def audit(self, *checks: str) -> str:
-        self.world.enable(*checks)
+        if not self.is_enabled:
+            self.world.enable(*checks)
+            self.is_enabled = True
         return self.world.audit(*checks)
 
     def planned(self, audit: str, *actions: str, wave: int = 1) -> list[PlannedFinding]:
@@ -156,7 +159,7 @@ class Site:
         findings = self.planned(self.audit(EXPIRING), "Deactivate")
         numbers = [number for number, size in enumerate(waves, start=1) for _ in range(size)]
         numbers += [len(waves) + 1] * (count - len(numbers))
-        waved = [_in_wave(f, n) for f, n in zip(findings, numbers, strict=True)]
+        waved = [self.in_wave(f, n) for f, n in zip(findings, numbers, strict=True)]
         return self.plan(waved, actions, **changes)
 
     def now(self) -> datetime:
@@ -173,9 +176,8 @@ class Site:
     def statuses(self, applied: Applied) -> list[str]:
         return [outcome.status.value for *_, outcome in applied.state.outcomes()]
 
-
-def _in_wave(finding: PlannedFinding, number: int) -> PlannedFinding:
-    return msgspec.structs.replace(finding, wave=number)
+    def in_wave(self, finding: PlannedFinding, number: int) -> PlannedFinding:
+        return msgspec.structs.replace(finding, wave=number)
 
 
 def watch(emulator: Emulator, monkeypatch: Any) -> Watch:
