@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import describe_check
 from ddreport.mitigation.plan import MOST_TASKS
+from ddreport.terms import MitigationActionType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
+    types = {a.name: a.action_type for a in plan.actions}
     groups: dict[tuple[int, str, tuple[str, ...]], list[PlannedFinding]] = {}
     for finding in plan.findings:
         groups.setdefault((finding.wave, finding.check_name, finding.actions), []).append(finding)
@@ -62,19 +64,24 @@ def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
             "check": describe_check(check_name).title,
             "actions": " → ".join(actions),
             "findings": len(findings),
-            "impact": _impact(findings),
+            "impact": _impact(findings, {types[name] for name in actions}),
         }
 
 
-def _impact(findings: list[PlannedFinding]) -> str:
+def _impact(findings: list[PlannedFinding], types: set[str]) -> str:
+    if types <= {MitigationActionType.PUBLISH_FINDING_TO_SNS}:
+        return "a message for each; changes nothing"
     told = [f for f in findings if f.impact]
     if not told:
         return "not read"
+    sentences = {f.impact for f in findings}
+    if len(sentences) == 1:
+        return f"{'each ' if len(findings) > 1 else ''}{', '.join(told[0].impact)}"
+    if len(findings) <= _SHOWN:
+        return "; ".join(f"{f.resource_id[:16]}: {', '.join(f.impact) or 'not read'}" for f in findings)
     counts = [f.things_count for f in told if f.things_count is not None]
     times = [f.last_connection_time for f in told if f.last_connection_time is not None]
-    if len(findings) <= _SHOWN:
-        return "; ".join(f"{f.resource_id[:40]}: {', '.join(f.impact)}" for f in findings)
-    parts = [f"{sum(counts):,} things behind {len(counts):,} resources" if counts else "things not known"]
+    parts = [f"{sum(counts):,} things behind {len(counts):,} findings" if counts else "things not known"]
     if times:
         parts.append(f"last connection {max(times):%Y-%m-%d %H:%M} UTC")
     unknown = len(findings) - len(counts)

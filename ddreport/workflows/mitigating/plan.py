@@ -9,18 +9,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import pandas as pd
 
 from ddreport.aws.rates import OTHER_RATE, PUBLISHED_RATES
 from ddreport.catalogue import describe_check, normalise_check_name
 from ddreport.errors import InputError, NoDataError, did_you_mean
 from ddreport.metrics.current import current_checks, current_findings
 from ddreport.mitigation.actions import MitigationAction
+from ddreport.mitigation.blast_radius import blast_radius
 from ddreport.mitigation.expected import expected
 from ddreport.mitigation.plan import FORMAT, Cost, Plan, PlannedAction, Rollout, seal
 from ddreport.mitigation.planning import Impact, Treatment, choose_actions, cost, treatment
 from ddreport.mitigation.selection import Selection, select
 from ddreport.mitigation.waves import batches
 from ddreport.tables.mitigations import mitigation_actions_table
+from ddreport.terms import MitigationActionType
 from ddreport.version import __version__
 from ddreport.workflows.load import open_archive, sources
 from ddreport.workflows.mitigating.targets import approval_rule
@@ -29,8 +32,6 @@ from ddreport.workflows.sessions import session_for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from ddreport.archive import Archive
     from ddreport.aws.session import AwsSession, Identity
@@ -193,9 +194,52 @@ def make_plan(
         chosen = choose_actions(names, defined, everywhere=everywhere, by_check=by_check)
         _refuse_nothing_to_do(request.actions, by_check, chosen, defined)
         impacts: Mapping[str, Impact] = {}
+        if session is not None and identity is not None and request.with_impact:
+            impacts = _impacts(session, identity, known, selected.chosen, chosen, progress)
         time = identity.as_of if identity else (now or known.known_until)
         treated = treatment(selected, chosen, rollout=request.rollout, now=time, impacts=impacts)
         return _assemble(request, known, treated, identity=identity, time=time)
+
+
+def _impacts(
+    session: AwsSession,
+    identity: Identity,
+    known: OpenFindings,
+    findings: pd.DataFrame,
+    chosen: Mapping[str, tuple[PlannedAction, ...]],
+    progress: Progress,
+) -> dict[str, Impact]:
+    """Ask who depends on the resources that an action would change; a message changes none."""
+    from ddreport.workflows.impact import archive_inventory, read_impact
+
+    changing = {
+        check_name: [a for a in actions if a.action_type != MitigationActionType.PUBLISH_FINDING_TO_SNS]
+        for check_name, actions in chosen.items()
+    }
+    wanted = findings["check_name"].isin([name for name, actions in changing.items() if actions])
+    asked = findings[wanted & ~findings["is_suppressed"].astype(bool)]
+    inventory = archive_inventory(known.archive, account=known.account, region=known.region, as_of=identity.as_of)
+    table = read_impact(session, asked, inventory=inventory, identity=identity, progress=progress)
+    found: dict[str, Impact] = {}
+    for row in table.to_dict("records"):
+        last = row["last_connection_time"]
+        found[row["finding_id"]] = Impact(
+            words=tuple(blast_radius(_action(action), row, identity.as_of) for action in changing[row["check_name"]]),
+            things_count=None if pd.isna(row["things_count"]) else int(row["things_count"]),
+            last_connection_time=None if pd.isna(last) else last.to_pydatetime(),
+        )
+    return found
+
+
+def _action(planned: PlannedAction) -> MitigationAction:
+    return MitigationAction.from_record(
+        {
+            "actionName": planned.name,
+            "actionType": planned.action_type,
+            "roleArn": planned.role_arn,
+            "actionParams": planned.parameters,
+        }
+    )
 
 
 def _assemble(
@@ -266,25 +310,11 @@ def planned_actions(table: pd.DataFrame) -> list[PlannedAction]:
     """Return the rows of `schemas.MITIGATION_ACTIONS` as a plan holds them."""
     found = []
     for row in table.sort_values("action_name").to_dict("records"):
-        parameters = json.loads(row["action_params"])
-        action = MitigationAction.from_record(
-            {
-                "actionName": row["action_name"],
-                "actionType": row["action_type"],
-                "roleArn": row["role_arn"],
-                "actionParams": parameters,
-            }
+        planned = PlannedAction(
+            row["action_name"], row["action_type"], row["role_arn"], json.loads(row["action_params"])
         )
-        found.append(
-            PlannedAction(
-                name=row["action_name"],
-                action_type=row["action_type"],
-                role_arn=row["role_arn"],
-                parameters=parameters,
-                effect=action.in_words(),
-                undo=action.undo_in_words(),
-            )
-        )
+        action = _action(planned)
+        found.append(msgspec.structs.replace(planned, effect=action.in_words(), undo=action.undo_in_words()))
     return found
 
 
