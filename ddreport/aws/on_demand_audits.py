@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ddreport.aws.audits import fetch_audit_task, fetch_audit_tasks
 from ddreport.aws.configuration import fetch_configuration
-from ddreport.aws.errors import THROTTLED_CODES, aws_errors
+from ddreport.aws.errors import aws_errors
 from ddreport.errors import AwsCallError, EndpointError, InputError, MitigationError
 from ddreport.terms import CheckRunStatus, TaskStatus, TaskType
 
@@ -80,13 +80,11 @@ def start_on_demand_audit(session: AwsSession, check_names: Sequence[str]) -> St
     try:
         with aws_errors(client), _sent_once(client):
             task_id = client.start_on_demand_audit_task(targetCheckNames=on)["taskId"]
-    except AwsCallError as exc:
-        if exc.code == "LimitExceededException":
-            raise MitigationError(
-                f"AWS runs {MOST_AUDITS} audits on demand at once, and so many are running.",
-                hint="wait until one has ended, or use the next scheduled audit with --wait-scheduled.",
-            ) from exc
-        raise
+    except _TooManyError:
+        raise MitigationError(
+            f"AWS runs {MOST_AUDITS} audits on demand at once, and so many are running.",
+            hint="wait until one has ended, or use the next scheduled audit with --wait-scheduled.",
+        ) from None
     except (_AskedBeforeError, EndpointError):
         found = _taken(session, before, on)
         if found is None:
@@ -102,20 +100,29 @@ class _AskedBeforeError(Exception):
     """The request was sent before, and nobody knows whether it was taken."""
 
 
+class _TooManyError(Exception):
+    """AWS runs as many audits as it does at once; to ask again within seconds makes no sense."""
+
+
 @contextmanager
 def _sent_once(client: IoTClient) -> Iterator[None]:
     """Let boto3 send the request again only where AWS has refused it, not where its answer was lost."""
-    state = {"sent": False}
+    unsure = False
     event = "iot.StartOnDemandAuditTask"
 
     def before_send(**_: Any) -> None:
-        if state["sent"]:
+        nonlocal unsure
+        if unsure:
             raise _AskedBeforeError
-        state["sent"] = True
+        unsure = True
 
     def after_answer(*, parsed_response: Record | None, **_: Any) -> None:
-        if parsed_response and parsed_response.get("Error", {}).get("Code") in THROTTLED_CODES:
-            state["sent"] = False
+        nonlocal unsure
+        if parsed_response is None or parsed_response["ResponseMetadata"]["HTTPStatusCode"] >= _FAULT:
+            return
+        unsure = False
+        if parsed_response.get("Error", {}).get("Code") == "LimitExceededException":
+            raise _TooManyError
 
     client.meta.events.register_first(f"before-send.{event}", before_send, unique_id="ddreport-once")
     client.meta.events.register(f"response-received.{event}", after_answer, unique_id="ddreport-once-refused")
@@ -124,6 +131,9 @@ def _sent_once(client: IoTClient) -> Iterator[None]:
     finally:
         client.meta.events.unregister(f"before-send.{event}", before_send, unique_id="ddreport-once")
         client.meta.events.unregister(f"response-received.{event}", after_answer, unique_id="ddreport-once-refused")
+
+
+_FAULT = 500  # HTTP statuses from here on leave open whether the request was carried out
 
 
 def _on_demand(session: AwsSession) -> list[str]:

@@ -13,7 +13,10 @@ from enum import StrEnum
 import msgspec
 
 from ddreport.mitigation.approval import Approval  # noqa: TC001 - as above
+from ddreport.mitigation.effects import ProblemEffect, ResourceReadBack  # noqa: TC001 - as above
 from ddreport.mitigation.prestate import Captured  # noqa: TC001 - as above
+from ddreport.mitigation.reversal import UndoResult  # noqa: TC001 - as above
+from ddreport.mitigation.reversal_plan import RollbackPlan  # noqa: TC001 - as above
 
 
 class StopReason(StrEnum):
@@ -157,6 +160,65 @@ class Finished(Event, frozen=True, tag="finished"):
     """Nothing is left to do."""
 
 
+class Verified(Event, frozen=True, tag="verified"):
+    """Somebody looked whether the campaign has helped.
+
+    Attributes
+    ----------
+    audit_task_ids
+        The audits that tell, by check, newest last.
+    """
+
+    by: str
+    audit_task_ids: tuple[str, ...]
+    problems: tuple[ProblemEffect, ...]
+    read_backs: tuple[ResourceReadBack, ...]
+    notes: tuple[str, ...] = ()
+
+
+class RollbackBegun(Event, frozen=True, tag="rollback_begun"):
+    """A run of a roll-back of this campaign began; further ones go on with it."""
+
+    by: str
+    version: str
+    rollback: RollbackPlan
+    approval: Approval | None = None
+    cut_off_bytes: int = 0
+
+
+class UndoAsked(Event, frozen=True, tag="undo_asked"):
+    """AWS is about to be asked for one call of a roll-back plan (its digest, and the number of the call)."""
+
+    rollback: str
+    number: int
+
+
+class UndoEnded(Event, frozen=True, tag="undo_ended"):
+    """How one call of a roll-back plan ended."""
+
+    rollback: str
+    number: int
+    result: UndoResult
+    note: str = ""
+
+
+class RollbackStopped(Event, frozen=True, tag="rollback_stopped"):
+    """The run of a roll-back ended before the roll-back did."""
+
+    rollback: str
+    why: StopReason
+    note: str = ""
+
+
+class RollbackFinished(Event, frozen=True, tag="rollback_finished"):
+    """Nothing of a roll-back is left to do."""
+
+    rollback: str
+
+
+Undoing = RollbackBegun | UndoAsked | UndoEnded | RollbackStopped | RollbackFinished
+"""Events of a roll-back (`rollback_state`)."""
+
 AnyEvent = (
     Begun
     | WaveBegun
@@ -170,6 +232,12 @@ AnyEvent = (
     | Stopped
     | Canceled
     | Finished
+    | Verified
+    | RollbackBegun
+    | UndoAsked
+    | UndoEnded
+    | RollbackStopped
+    | RollbackFinished
 )
 """One event of a journal."""
 

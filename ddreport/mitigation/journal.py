@@ -18,12 +18,18 @@ from ddreport.mitigation.events import (
     Executed,
     Execution,
     Finished,
+    RollbackBegun,
+    RollbackFinished,
+    RollbackStopped,
     Skipped,
     Stopped,
     TaskAsked,
     TaskEnded,
     TaskRefused,
     TaskStarted,
+    UndoAsked,
+    UndoEnded,
+    Verified,
     WaveBegun,
 )
 from ddreport.mitigation.prestate import Captured, Verdict
@@ -293,6 +299,8 @@ def apply_event(state: CampaignState, event: AnyEvent) -> None:
             state.canceled = state.canceled or event
         case Finished():
             state.finished = event
+        case Verified() | RollbackBegun() | UndoAsked() | UndoEnded() | RollbackStopped() | RollbackFinished():
+            pass  # what comes after a campaign: `verification`, `rollback_state`
         case _:
             _apply_to_batch(state.batches[event.batch], event)
 

@@ -56,6 +56,25 @@ class Standing(StrEnum):
     """It does not exist any more."""
 
 
+class UndoResult(StrEnum):
+    """How one call that undoes ended."""
+
+    DONE = "DONE"
+    """The resource was given back what it had."""
+
+    ALREADY = "ALREADY"
+    """It had it already; nothing was sent."""
+
+    LEFT = "LEFT"
+    """Somebody has changed it since the action; nothing was sent."""
+
+    GONE = "GONE"
+    """It does not exist any more."""
+
+    FAILED = "FAILED"
+    """AWS refused; the next run tries again."""
+
+
 class ReverseOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One call that undoes one change of one resource.
 

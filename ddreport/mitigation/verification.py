@@ -17,6 +17,7 @@ import pandas as pd
 
 from ddreport.history import LINE, Proof
 from ddreport.history.comparable import LOOKS_BACK
+from ddreport.mitigation.effects import Effect, ProblemEffect, ReadBack, ResourceReadBack
 from ddreport.mitigation.prestate import ResourceState, shows, state_after
 from ddreport.mitigation.reversal import Key, touched
 from ddreport.schemas import SEVERITY, TEXT, TIME, Column, Schema
@@ -30,72 +31,6 @@ if TYPE_CHECKING:
 
 LOOK_BACK = timedelta(days=31)
 """How far an on-demand run of a check in `LOOKS_BACK` sees."""
-
-
-class Effect(StrEnum):
-    """What became of a problem."""
-
-    FIXED = "FIXED"
-    """An audit that began after the treatment proves that it is gone."""
-
-    STILL_THERE = "STILL_THERE"
-    """An audit that began after the treatment reports it."""
-
-    NEW = "NEW"
-    """It was not planned, and came up in a check of the plan since the treatment began."""
-
-    UNKNOWN = "UNKNOWN"
-    """Nothing that is known proves either; the reason stands beside it."""
-
-
-class ReadBack(StrEnum):
-    """Whether a resource is as an action should have left it."""
-
-    AS_EXPECTED = "AS_EXPECTED"
-    OTHERWISE = "OTHERWISE"
-    GONE = "GONE"
-    """It does not exist any more."""
-
-    NOT_READ = "NOT_READ"
-    """AWS did not tell; the reason stands beside it."""
-
-    NOTHING_TO_READ = "NOTHING_TO_READ"
-    """No action that was carried out leaves a trace: none was, or it sent a message."""
-
-
-class ResourceReadBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One resource after one action; the values are those of `prestate`."""
-
-    finding_id: str
-    action_name: str
-    kind: str
-    resource_id: str
-    before: dict[str, Any]
-    expected: dict[str, Any]
-    now: dict[str, Any] | None
-    read_back: ReadBack
-    note: str | None = None
-
-
-class ProblemEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What became of one problem; the columns of `VERIFICATIONS` without plan, place and time."""
-
-    problem_id: str
-    check_name: str
-    resource_type: str
-    resource_id: str
-    reason_code: str
-    severity: str
-    effect: Effect
-    why: str | None = None
-    state: str | None = None
-    audit_task_id: str | None = None
-    finding_id: str | None = None
-    actions: str | None = None
-    treatment: str | None = None
-    read_back: ReadBack | None = None
-    read_back_note: str | None = None
-
 
 VERIFICATIONS = Schema(
     "verifications",
@@ -300,14 +235,20 @@ def _effect(
         audit = problem["last_seen_audit_task_id"]
         if (why := _reaches_back(finding.check_name, audit, runs, since)) is not None:
             return _Verdict(Effect.UNKNOWN, why, state, audit)
-        why = "a suppression covers it" if state == ProblemState.SUPPRESSED else None
-        return _Verdict(Effect.STILL_THERE, why, state, audit)
+        return _Verdict(Effect.STILL_THERE, _STILL.get(state), state, audit)
     if after.empty:
-        return _Verdict(Effect.UNKNOWN, "no audit of its check has begun since it was treated", state)
+        what = "it was treated" if treated is not None else "the plan was made, and it was not treated"
+        return _Verdict(Effect.UNKNOWN, f"no audit of its check has begun since {what}", state)
     latest = after.iloc[-1]
     note = latest["proof_note"] if latest["proof"] != Proof.FULL else problem["state_note"]
     why = note if isinstance(note, str) else "the audits since prove neither that it is there nor that it is gone"
     return _Verdict(Effect.UNKNOWN, why, state, latest["audit_task_id"])
+
+
+_STILL = {
+    ProblemState.SUPPRESSED.value: "a suppression covers it",
+    ProblemState.REOPENED.value: "it came back after it was gone",
+}
 
 
 def _reaches_back(check_name: str, audit_task_id: str, runs: pd.DataFrame, since: datetime) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.commands import mitigate_run
+from ddreport.cli.commands import mitigate_run, mitigate_undo
 from ddreport.cli.options import ArchiveDir, Profile, Region, chosen_targets
 from ddreport.cli.output import Output
 from ddreport.errors import InputError
@@ -35,6 +35,7 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the application."""
     mitigate_run.register(commands)
+    mitigate_undo.register(commands)
     app.add_typer(commands)
 
 

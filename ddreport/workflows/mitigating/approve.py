@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ddreport.aws.session import AwsSession
     from ddreport.mitigation.plan import Plan
+    from ddreport.mitigation.reversal_plan import RollbackPlan
 
 
 def approval_path(plan_path: Path) -> Path:
@@ -19,7 +20,7 @@ def approval_path(plan_path: Path) -> Path:
     return plan_path.with_name(f"{plan_path.stem}.approval.yaml")
 
 
-def give_approval(plan: Plan, session: AwsSession, path: Path, *, note: str = "") -> Approval:
+def give_approval(plan: Plan | RollbackPlan, session: AwsSession, path: Path, *, note: str = "") -> Approval:
     """Approve a plan as whoever the session is, and write that to a new file.
 
     Raises

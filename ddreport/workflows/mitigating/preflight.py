@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ddreport.archive import Archive
     from ddreport.aws.session import AwsSession, Identity
+    from ddreport.mitigation.approval import Approvable
     from ddreport.mitigation.plan import Plan, PlannedAction, PlannedFinding
 
 _SHOWN = 5
@@ -114,7 +115,9 @@ def refuse_too_old(plan: Plan, old: list[PlannedFinding]) -> None:
         )
 
 
-def refuse_unconfirmed(plan: Plan, *, approved: bool, confirmed: bool, ask: Callable[[], bool] | None = None) -> None:
+def refuse_unconfirmed(
+    plan: Approvable, *, approved: bool, confirmed: bool, ask: Callable[[], bool] | None = None
+) -> None:
     """Refuse to change an account when neither an approval was given nor somebody said yes (`MitigationError`)."""
     if approved or confirmed or (ask is not None and ask()):
         return
