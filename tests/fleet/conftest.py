@@ -68,7 +68,12 @@ def accounts(tmp_path_factory):
         "again": _start(folder / "again.json", AS_OF, TZ="Asia/Kolkata", PYTHONHASHSEED="2"),
         "same-day": _start(folder / "same-day.json", SAME_DAY, "--audits-only"),
     }
-    assert {name: run.wait(timeout=120) for name, run in runs.items()} == dict.fromkeys(runs, 0)
+    try:
+        assert {name: run.wait(timeout=270) for name, run in runs.items()} == dict.fromkeys(runs, 0)
+    finally:
+        for run in runs.values():
+            run.kill()  # does nothing to what has ended
+            run.wait()
     return {name: Account((folder / f"{name}.json").read_text(encoding="utf-8")) for name in runs}
 
 
