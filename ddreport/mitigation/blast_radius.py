@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ddreport.mitigation.actions import MitigationAction
 from ddreport.mitigation.impact_facts import GONE
-from ddreport.mitigation.planning import Impact
 from ddreport.terms import MitigationActionType, ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from ddreport.mitigation.plan import PlannedAction
+    from ddreport.mitigation.actions import MitigationAction
 
 _Type = MitigationActionType
 
@@ -104,39 +102,6 @@ def _log(action: MitigationAction, row: Mapping[Any, Any], as_of: datetime) -> s
 def _publish(action: MitigationAction, row: Mapping[Any, Any], as_of: datetime) -> str:
     del row, as_of
     return f"sends one message to {action.parameters.get('topicArn')}; changes nothing, and cannot be taken back"
-
-
-def planned_impacts(
-    impacts: pd.DataFrame, actions: Mapping[str, Sequence[PlannedAction]], *, as_of: datetime
-) -> dict[str, Impact]:
-    """Return what a plan says of the impact of each finding, one sentence for each action of its check.
-
-    Parameters
-    ----------
-    impacts
-        Table `impact.IMPACTS`.
-    actions
-        By name of the check.
-    as_of
-        The moment that "ago" counts from, aware.
-    """
-    defined = {
-        action.name: MitigationAction.from_record(
-            {"name": action.name, "roleArn": action.role_arn, "actionParams": action.parameters}
-        )
-        for own in actions.values()
-        for action in own
-    }
-    found = {}
-    for row in impacts.to_dict("records"):
-        own = actions.get(row["check_name"], ())
-        last = row["last_connection_time"]
-        found[str(row["finding_id"])] = Impact(
-            words=tuple(f"{action.name}: {blast_radius(defined[action.name], row, as_of)}" for action in own),
-            things_count=_number(row["things_count"]),
-            last_connection_time=None if pd.isna(last) else last.to_pydatetime(),
-        )
-    return found
 
 
 _SENTENCES: Mapping[MitigationActionType, Callable[[MitigationAction, Mapping[Any, Any], datetime], str]] = {

@@ -29,7 +29,8 @@ class ActionResult:
     Attributes
     ----------
     status
-        `created`, `updated`, `unchanged`, or `defined` where nothing was asked to change.
+        `created`, `updated`, `unchanged`, `kept` (a default's name that is defined otherwise), or `defined` where
+        nothing was asked to change.
     arn
         The definition's ARN.
     role_made
@@ -157,7 +158,8 @@ def define_defaults(
 ) -> list[ActionResult]:
     """Create the default definitions of AWS's tutorial, those that are not there yet.
 
-    Changes the account. Idempotent: the same command again finds them all and goes on where it was interrupted.
+    Changes the account. Idempotent: the same command again finds them all and goes on where it was interrupted. A name
+    that is defined otherwise is left as it is, and told.
 
     Parameters
     ----------
@@ -184,11 +186,25 @@ def define_defaults(
     wanted = [default_action(kind, place, role_arn=role_arn, **given) for kind in action_types or DEFAULT_ACTIONS]
     results = []
     for action in wanted:
-        result = _define(session, identity, action, create_role=create_role, check=check, sleep=sleep)
+        result = _kept(session, action) or _define(
+            session, identity, action, create_role=create_role, check=check, sleep=sleep
+        )
         results.append(result)
         if on_done is not None:
             on_done(result)
     return results
+
+
+def _kept(session: AwsSession, action: MitigationAction) -> ActionResult | None:
+    """Return what there is to say of a definition of that name that is another one."""
+    from ddreport.aws.mitigation_actions import fetch_action
+
+    existing = fetch_action(session.iot, action.name)
+    if existing is None or existing.action.is_like(action):
+        return None
+    differences = "; ".join(existing.action.differences(action))
+    note = f"{action.name} is defined already, and differently, so it was left as it is: {differences}."
+    return ActionResult(existing.action, "kept", existing.arn, notes=(note,))
 
 
 def change_action(

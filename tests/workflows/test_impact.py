@@ -23,10 +23,9 @@ from ddreport.aws import AwsSession, connect_session
 from ddreport.emulation import Emulator, EmulatorServer, ManualClock
 from ddreport.errors import ArchiveError, EndpointError, InputError
 from ddreport.mitigation.actions import MitigationAction
-from ddreport.mitigation.blast_radius import blast_radius, planned_impacts
+from ddreport.mitigation.blast_radius import blast_radius
 from ddreport.mitigation.defaults import default_action
 from ddreport.mitigation.impact import IMPACTS
-from ddreport.mitigation.plan import PlannedAction
 from ddreport.mitigation.roles import Place
 from ddreport.targets import Target
 from ddreport.terms import MitigationActionType as Type
@@ -454,17 +453,3 @@ def test_without_aws_the_inventory_answers_and_the_rest_is_unknown(fleet: Fleet,
     assert list(unknown(known)) == ["connection"]
     assert pd.isna(absent["resource_status"])
     assert "number is not known (AWS was not asked" in said(Type.UPDATE_DEVICE_CERTIFICATE, absent)
-
-
-def test_a_plan_is_told_the_impact_in_words_of_each_of_its_actions(fleet: Fleet, tmp_path: Path) -> None:
-    fleet.index_connections()
-    finding = fleet.finding("DEVICE_CERTIFICATE", fleet.certificates["shared"])
-    action = default_action(Type.UPDATE_DEVICE_CERTIFICATE, PLACE)
-    planned = PlannedAction(action.name, action.action_type.value, action.role_arn, action.api_params())
-    table = read(fleet, tmp_path)
-    impact = planned_impacts(table, {"DEVICE_CERTIFICATE_SHARED_CHECK": [planned]}, as_of=NOW)[finding]
-    assert impact.things_count == 3
-    assert impact.last_connection_time is None
-    assert impact.words == (
-        "DeactivateDeviceCertificateAction: deactivates the certificate of 3 things, none ever seen connected",
-    )

@@ -196,6 +196,15 @@ def test_all_defaults_are_made_with_roles_and_then_found_again(account: Account)
     assert sorted(account.names()) == sorted(r.action.name for r in first)
 
 
+def test_a_default_name_that_is_defined_otherwise_is_kept_and_the_others_are_made(account: Account) -> None:
+    create_action(account.session.iot, an_action("BlankPolicyAction"))
+    results = define_defaults(account.session, [], create_role=True)
+    kept = [r for r in results if r.status == "kept"]
+    assert [r.action for r in kept] == [an_action("BlankPolicyAction")]
+    assert "type is UPDATE_DEVICE_CERTIFICATE, asked for: REPLACE_DEFAULT_POLICY_VERSION" in kept[0].notes[0]
+    assert len(account.names()) == 6
+
+
 def test_defaults_of_one_type_with_a_parameter_of_ones_own(account: Account) -> None:
     (made,) = define_defaults(
         account.session,

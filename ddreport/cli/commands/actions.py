@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import EndpointUrl, Profile, Region, TargetNames
+from ddreport.cli.options import ArchiveDir, EndpointUrl, Profile, Region, TargetNames
 from ddreport.cli.output import Output
 from ddreport.errors import InputError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from ddreport.aws.session import AwsSession
     from ddreport.mitigation.actions import MitigationAction
@@ -79,6 +80,7 @@ def list_(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
     check: Annotated[
         str | None, typer.Option("--check", metavar="CHECK", help="Only those that can treat findings of this check.")
     ] = None,
@@ -87,7 +89,7 @@ def list_(
     from ddreport.workflows.mitigation_actions import describe_fitting, list_actions
 
     out: Output = ctx.obj
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         found = list_actions(session, check_name=check)
     out.table([_row(action, out) for action in found], LISTED, empty="No mitigation actions are defined.")
     if check:
@@ -105,12 +107,13 @@ def show(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
 ) -> None:
     """Show one action: what it does, how that is undone, for which checks, as which role; and check that role."""
     from ddreport.workflows.mitigation_actions import find_action
 
     out: Output = ctx.obj
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         result = find_action(session, name)
     _show(out, result)
 
@@ -133,6 +136,7 @@ def create(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
 ) -> None:
     r"""Create an action. The same one again changes nothing; another one of that name is refused.
 
@@ -156,7 +160,7 @@ def create(
 
     out: Output = ctx.obj
     kind = parse_action_type(type_)
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         result = define_action(
             session,
             name,
@@ -185,6 +189,7 @@ def update(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
 ) -> None:
     """Give an action another role or other parameters; what is not given stays. Its type cannot change.
 
@@ -194,7 +199,7 @@ def update(
     from ddreport.workflows.mitigation_actions import change_action
 
     out: Output = ctx.obj
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         result = change_action(
             session,
             name,
@@ -215,6 +220,7 @@ def delete(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
 ) -> None:
     """Delete an action, after asking. Its role stays, and so does what it has done."""
     from ddreport.aws.mitigation_actions import delete_action
@@ -226,7 +232,7 @@ def delete(
         out.note("Nothing was deleted.")
         out.exit_code = 1
         return
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         existed = delete_action(session.iot, name)
     out.result(
         {"name": name, "status": "deleted" if existed else "absent"},
@@ -252,8 +258,9 @@ def defaults(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    archive: ArchiveDir = None,
 ) -> None:
-    """Create the actions of AWS's tutorial, one of each type; those that are there already stay.
+    """Create the actions of AWS's tutorial, one of each type; those that are there already stay as they are.
 
     EnableErrorLoggingAction logs at level ERROR as AWSIoTLoggingRole; QuarantineThingsAction uses the thing group
     Quarantine, and PublishFindingAction the topic IoTDDNotifications, unless other ones are given. Each runs as a role
@@ -266,7 +273,7 @@ def defaults(
     out: Output = ctx.obj
     kinds = [parse_action_type(word) for word in type_ or ()]
     given = _options(logging_level, logging_role, group, None, topic)
-    with _session(target, profile, region, endpoint_url) as session:
+    with _session(target, profile, region, endpoint_url, archive) as session:
         results = define_defaults(
             session,
             kinds,
@@ -283,10 +290,12 @@ def defaults(
 
 
 def _session(
-    target: list[str] | None, profile: str | None, region: str | None, endpoint_url: str | None
+    target: list[str] | None, profile: str | None, region: str | None, endpoint_url: str | None, archive: Path | None
 ) -> AbstractContextManager[AwsSession]:
     from ddreport.cli.options import chosen_targets
     from ddreport.connect import connect
+    from ddreport.workflows.load import open_archive
+    from ddreport.workflows.sessions import session_for
 
     targets = chosen_targets(target, profile=profile, region=region, endpoint_url=endpoint_url)
     if len(targets) > 1:
@@ -294,7 +303,10 @@ def _session(
             f"actions belong to one account and Region; {len(targets)} targets are given.",
             hint="run the command once for each.",
         )
-    return connect(targets[0])
+    if not targets[0].is_demo:
+        return connect(targets[0])
+    # The demo account is the one of an archive, and what is defined in it stays there.
+    return session_for(targets[0], open_archive([targets[0].name], archive or ""))
 
 
 def _options(
