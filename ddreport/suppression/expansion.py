@@ -12,24 +12,25 @@ import fnmatch
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from ddreport.catalogue import describe_check
 from ddreport.errors import SuppressionFileError
-from ddreport.suppression.identifiers import account_in, identifier_of, policy_identifier
-from ddreport.suppression.inventory import CANDIDATES, UnknownNameError, UnresolvedError
+from ddreport.suppression.identifiers import account_in, identifier_of
+from ddreport.suppression.inventory import Resource, UnknownNameError, UnresolvedError
 from ddreport.suppression.reading import describe
 from ddreport.suppression.results import DESIRED, RULES, RuleState
 from ddreport.suppression.rules import Over, Rule, SelectorKind
-from ddreport.suppression.tables import table_of
+from ddreport.suppression.tables import rows_of, table_of
 from ddreport.tables.identity import NO_RESOURCE_TYPE, identify
 from ddreport.terms import ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    import pandas as pd
 
     from ddreport.suppression.inventory import Inventory
     from ddreport.suppression.rules import Place, RuleFile
@@ -60,10 +61,22 @@ class Known:
         keys = self.findings[["check_name", "resource_identifier"]]
         return dict(Counter(keys.itertuples(index=False, name=None)))
 
-    def of_check(self, check_name: str) -> pd.DataFrame:
-        """Return the resources with open findings of a check, with the columns `CANDIDATES`."""
-        own = self.findings[self.findings["check_name"] == check_name]
-        return own[CANDIDATES].drop_duplicates("resource_identifier", ignore_index=True)
+    def of_check(self, check_name: str) -> Sequence[Resource]:
+        """Return the resources with open findings of a check."""
+        return [r for same in self._resources.get(check_name, {}).values() for r in same]
+
+    def of_resource(self, check_name: str, resource_id: str) -> Sequence[Resource]:
+        """Return a resource with open findings of a check: a policy in several versions, if need be; none if none."""
+        return self._resources.get(check_name, {}).get(resource_id, [])
+
+    @cached_property
+    def _resources(self) -> dict[str, dict[str, list[Resource]]]:
+        found: dict[str, dict[str, list[Resource]]] = {}
+        rows = self.findings[["check_name", *Resource._fields]].drop_duplicates(["check_name", "resource_identifier"])
+        for row in rows_of(rows):
+            check = found.setdefault(row.pop("check_name"), {})
+            check.setdefault(row["resource_id"], []).append(Resource(**row))
+        return found
 
     def found(self, counts: Mapping[tuple[str, str], int], check_name: str, identifier: str) -> int | None:
         """Return how many open findings a suppression hides; None where no audit tells."""
@@ -95,7 +108,7 @@ class _Wanted:
     """One suppression, and the rule that gives its description."""
 
     rule: Rule
-    resource: Mapping[str, Any]
+    resource: Resource
 
 
 def expand(file: RuleFile, known: Known, *, place: Place, as_of: datetime) -> Expansion:
@@ -118,21 +131,22 @@ def expand(file: RuleFile, known: Known, *, place: Place, as_of: datetime) -> Ex
     for rule in file.rules:
         state, note, resources = _resources(rule, known, place, as_of)
         shared = 0
-        for resource in resources.to_dict("records"):
-            key = (rule.check_name, str(resource["resource_identifier"]))
+        for resource in resources:
+            key = (rule.check_name, resource.resource_identifier)
             other = wanted.get(key)
             if other is None or _rank(rule) > _rank(other.rule):
-                wanted[key] = _Wanted(rule, {str(k): v for k, v in resource.items()})
+                wanted[key] = _Wanted(rule, resource)
             elif _rank(rule) == _rank(other.rule) and rule.expires != other.rule.expires:
-                contradictions.append(_contradiction(rule, other.rule, str(resource["resource_id"])))
+                contradictions.append(_contradiction(rule, other.rule, resource.resource_id))
             shared += other is not None
         if shared:
             note = _joined(note, f"{shared} of its suppressions another rule wants too")
-        hidden = sum(counts.get((rule.check_name, i), 0) for i in resources["resource_identifier"])
+        hidden = sum(counts.get((rule.check_name, i), 0) for i in {r.resource_identifier for r in resources})
         told.append(_rule_row(rule, place, state, note, len(resources), hidden, known))
     if contradictions:
         raise _contradicting(file, contradictions)
-    rows = [_desired_row(key, w, file.name, place, known.found(counts, *key)) for key, w in wanted.items()]
+    texts = {rule.rule_id: describe(rule, file.name) for rule in file.rules}
+    rows = [_desired_row(w, texts[w.rule.rule_id], place, known.found(counts, *key)) for key, w in wanted.items()]
     return Expansion(table_of(DESIRED, rows).sort_values(list(DESIRED.key), ignore_index=True), table_of(RULES, told))
 
 
@@ -140,9 +154,9 @@ def _rank(rule: Rule) -> int:
     return 1 if rule.selector.kind is SelectorKind.RESOURCE else 0
 
 
-def _resources(rule: Rule, known: Known, place: Place, as_of: datetime) -> tuple[RuleState, str, pd.DataFrame]:
+def _resources(rule: Rule, known: Known, place: Place, as_of: datetime) -> tuple[RuleState, str, Sequence[Resource]]:
     """Return how a rule stands, what is to be said of it, and its resources."""
-    nothing = known.findings[CANDIDATES].iloc[:0]
+    nothing: Sequence[Resource] = ()
     aside = _set_aside(rule, place, as_of)
     if aside is not None:
         return *aside, nothing
@@ -152,7 +166,7 @@ def _resources(rule: Rule, known: Known, place: Place, as_of: datetime) -> tuple
         return RuleState.UNRESOLVED, exc.message, nothing
     except UnknownNameError as exc:
         return RuleState.MATCHES_NOTHING, exc.message, nothing
-    if found.empty:
+    if not found:
         return RuleState.MATCHES_NOTHING, "no open finding fits it", nothing
     note = ""
     if rule.selector.kind is SelectorKind.PATTERN and not rule.selector.pattern.strip("*"):
@@ -179,52 +193,51 @@ def _names_an_account(target: str) -> bool:
     return re.fullmatch(r"\d{12}(/.+)?", target, re.ASCII) is not None
 
 
-def _selected(rule: Rule, known: Known, place: Place) -> pd.DataFrame:
+def _selected(rule: Rule, known: Known, place: Place) -> Sequence[Resource]:
     selector = rule.selector
     if selector.kind is SelectorKind.RESOURCE:
         return _one(rule, known)
-    resource_type = describe_check(rule.check_name).resource_type
-    if rule.over is Over.INVENTORY and resource_type is not None:
-        candidates = known.inventory.resources(resource_type)
-        # Where a finding names the same resource, its identifier is AWS's own.
-        candidates = pd.concat([known.of_check(rule.check_name), candidates], ignore_index=True)
-        candidates = candidates.drop_duplicates(["resource_id", "policy_version_id"], ignore_index=True)
-    else:
-        _need_verdict(rule, known)
-        candidates = known.of_check(rule.check_name)
+    candidates = _candidates(rule, known)
     if selector.kind is SelectorKind.PATTERN:
         fits = re.compile(fnmatch.translate(selector.pattern)).match
-        return candidates[candidates["resource_id"].map(lambda i: fits(i) is not None).astype("bool")]
-    placed = candidates.assign(account=place.account, region=place.region)
-    return candidates[known.inventory.behind(placed, selector)]
+        return [r for r in candidates if fits(r.resource_id)]
+    inside = known.inventory.behind(candidates, selector, place=place)
+    return [r for r in candidates if r.resource_id in inside]
 
 
-def _one(rule: Rule, known: Known) -> pd.DataFrame:
+def _candidates(rule: Rule, known: Known) -> Sequence[Resource]:
+    resource_type = describe_check(rule.check_name).resource_type
+    if rule.over is Over.INVENTORY and resource_type is not None:
+        # Where a finding names the same resource, its identifier is AWS's own.
+        listed = [*known.inventory.resources(resource_type), *known.of_check(rule.check_name)]
+        return list({(r.resource_id, r.policy_version_id): r for r in listed}.values())
+    _need_verdict(rule, known)
+    return known.of_check(rule.check_name)
+
+
+def _one(rule: Rule, known: Known) -> Sequence[Resource]:
     """Return the resource that a rule names; a finding's identifier is AWS's own and beats one that we would write."""
     selector = rule.selector
-    found = known.of_check(rule.check_name)
-    found = found[found["resource_id"] == selector.resource_id]
-    if selector.policy_version_id is not None:
-        found = found[found["policy_version_id"] == selector.policy_version_id]
-    if not found.empty:
+    version = selector.policy_version_id
+    found = known.of_resource(rule.check_name, selector.resource_id)
+    found = [r for r in found if version is None or r.policy_version_id == version]
+    if found:
         return found
     if selector.resource_identifier is not None:
-        kind = identify(identifier_of(selector.resource_identifier)).resource_type
-        return _resource(kind, selector.resource_id, selector.policy_version_id, selector.resource_identifier)
+        kind = identify(identifier_of(selector.resource_identifier)).resource_type or NO_RESOURCE_TYPE
+        return [Resource(kind, selector.resource_id, version, selector.resource_identifier)]
     if rule.check_name in known.checked:
-        return found
-    policies = known.inventory.policies
-    if describe_check(rule.check_name).resource_type is ResourceType.IOT_POLICY and policies is not None:
-        version = policies.loc[policies["policy_name"] == selector.resource_id, "default_version_id"].dropna()
-        if not version.empty:
-            identifier = policy_identifier(selector.resource_id, version.iloc[0])
-            return _resource(ResourceType.IOT_POLICY.value, selector.resource_id, version.iloc[0], identifier)
+        return ()
+    if (
+        describe_check(rule.check_name).resource_type is ResourceType.IOT_POLICY
+        and known.inventory.policies is not None
+    ):
+        listed = known.inventory.resources(ResourceType.IOT_POLICY)
+        found = [r for r in listed if r.resource_id == selector.resource_id]
+        if found:
+            return found
     _need_verdict(rule, known)
-    return found
-
-
-def _resource(resource_type: str | None, *values: str | None) -> pd.DataFrame:
-    return pd.DataFrame([(resource_type or NO_RESOURCE_TYPE, *values)], columns=CANDIDATES).astype("str")
+    return ()
 
 
 def _need_verdict(rule: Rule, known: Known) -> None:
@@ -234,18 +247,13 @@ def _need_verdict(rule: Rule, known: Known) -> None:
         )
 
 
-def _desired_row(
-    key: tuple[str, str], wanted: _Wanted, file_name: str, place: Place, found: int | None
-) -> dict[str, Any]:
-    rule, resource = wanted.rule, wanted.resource
+def _desired_row(wanted: _Wanted, description: str, place: Place, found: int | None) -> dict[str, Any]:
+    rule = wanted.rule
     return {
         "account": place.account,
         "region": place.region,
-        "check_name": key[0],
-        "resource_identifier": key[1],
-        "resource_type": resource["resource_type"],
-        "resource_id": resource["resource_id"],
-        "policy_version_id": resource["policy_version_id"],
+        "check_name": rule.check_name,
+        **wanted.resource._asdict(),
         "rule_id": rule.rule_id,
         "owner": rule.owner,
         "reason": rule.reason,
@@ -253,7 +261,7 @@ def _desired_row(
         "review_time": rule.review,
         "suppress_indefinitely": rule.expires is None,
         "expiration_time": rule.expires,
-        "description": describe(rule, file_name),
+        "description": description,
         "findings_count": found,
     }
 

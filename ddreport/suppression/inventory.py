@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from ddreport.terms import ResourceType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ddreport.suppression.rules import Selector
+    from ddreport.suppression.rules import Place, Selector
 
 TABLES = (
     "certificates",
@@ -33,9 +33,22 @@ TABLES = (
 )
 """Tables of an inventory that rules are expanded over."""
 
-CANDIDATES = ["resource_type", "resource_id", "policy_version_id", "resource_identifier"]
-
+_LISTED = {
+    ResourceType.DEVICE_CERTIFICATE: ("certificates", "certificate_id", "deviceCertificateId"),
+    ResourceType.CA_CERTIFICATE: ("ca_certificates", "ca_certificate_id", "caCertificateId"),
+    ResourceType.ROLE_ALIAS: ("role_aliases", "role_alias_arn", "roleAliasArn"),
+}
+_ASKED = ["resource_type", "resource_id"]
 _HOW = "run `ddreport pull --inventory`"
+
+
+class Resource(NamedTuple):
+    """A resource that a rule may be about, as the columns of the same names in `schemas.FINDINGS`."""
+
+    resource_type: str
+    resource_id: str
+    policy_version_id: str | None
+    resource_identifier: str
 
 
 class UnresolvedError(DDReportError):
@@ -63,47 +76,30 @@ class Inventory:
             raise UnresolvedError(f"the inventory's table {name} was never read; {_HOW}")
         return found
 
-    def resources(self, resource_type: ResourceType) -> pd.DataFrame:
-        """Return every resource of a type, with the columns `CANDIDATES`; of policies the version in force."""
-        version: Sequence[str] | None = None
-        if resource_type is ResourceType.DEVICE_CERTIFICATE:
-            ids = self.table("certificates")["certificate_id"].tolist()
-            identifiers = [canonical_json({"deviceCertificateId": i}) for i in ids]
-        elif resource_type is ResourceType.CA_CERTIFICATE:
-            ids = self.table("ca_certificates")["ca_certificate_id"].tolist()
-            identifiers = [canonical_json({"caCertificateId": i}) for i in ids]
-        elif resource_type is ResourceType.IOT_POLICY:
+    def resources(self, resource_type: ResourceType) -> list[Resource]:
+        """Return every resource of a type; of policies the version in force."""
+        kind = resource_type.value
+        if resource_type is ResourceType.IOT_POLICY:
             policies = self.table("policies").dropna(subset=["default_version_id"])
-            ids, version = policies["policy_name"].tolist(), policies["default_version_id"].tolist()
-            identifiers = [policy_identifier(i, v) for i, v in zip(ids, version, strict=True)]
-        else:
-            ids = self.table("role_aliases")["role_alias_arn"].dropna().tolist()
-            identifiers = [canonical_json({"roleAliasArn": i}) for i in ids]
-        data = {
-            "resource_type": pd.Series([resource_type.value] * len(ids), dtype="str"),
-            "resource_id": pd.Series(ids, dtype="str"),
-            "policy_version_id": pd.Series(version if version is not None else [None] * len(ids), dtype="str"),
-            "resource_identifier": pd.Series(identifiers, dtype="str"),
-        }
-        return pd.DataFrame(data)
+            rows = policies[["policy_name", "default_version_id"]].itertuples(index=False, name=None)
+            return [Resource(kind, name, version, policy_identifier(name, version)) for name, version in rows]
+        table, column, key = _LISTED[resource_type]
+        ids = self.table(table)[column].dropna()
+        return [Resource(kind, i, None, canonical_json({key: i})) for i in ids]
 
-    def behind(self, resources: pd.DataFrame, selector: Selector) -> pd.Series[bool]:
-        """Return for each resource whether things stand behind it, and every one of them is as the selector says.
+    def behind(self, resources: Sequence[Resource], selector: Selector, *, place: Place) -> set[str]:
+        """Return the ids of resources behind which things stand that are all as the selector says.
 
-        Every one: a certificate that a thing of the lab shares with one in the field is not accepted with the lab's.
-        Which things stand behind a resource is told by `metrics.memberships`.
-
-        Parameters
-        ----------
-        resources
-            With `account`, `region`, `resource_type`, `resource_id`.
+        All: a certificate that a thing of the lab shares with one in the field is not accepted with the lab's. Which
+        things stand behind a resource is told by `metrics.memberships`.
         """
         things = self.table("things")
         chosen = self._chosen(things, selector)
         # Two made-up thing types; so the ways from resources to things are those of the metrics.
         typed = things.assign(thing_type_name=chosen.map({True: "in", False: "out"}).astype("str"))
+        asked = pd.DataFrame([(r.resource_type, r.resource_id) for r in resources], columns=_ASKED, dtype="str")
         found = memberships(
-            resources,
+            asked.assign(account=place.account, region=place.region),
             certificates=CERTIFICATES.empty(),
             thing_principals=self.table("thing_principals"),
             things=typed,
@@ -111,9 +107,8 @@ class Inventory:
             policy_targets=POLICY_TARGETS.empty(),
             by="thing_type",
         )
-        wholly = found.groupby("resource_id")["group_name"].agg(lambda names: set(names) == {"in"})
-        answer: pd.Series[bool] = resources["resource_id"].map(wholly).fillna(value=False).astype("bool")
-        return answer
+        outside = set(found.loc[found["group_name"] != "in", "resource_id"])
+        return {r.resource_id for r in resources} - outside
 
     def _chosen(self, things: pd.DataFrame, selector: Selector) -> pd.Series[bool]:
         chosen = pd.Series([True] * len(things), index=things.index, dtype="bool")

@@ -545,3 +545,22 @@ def test_old_findings_are_said_to_be_old(site: Site) -> None:
     site.audit()
     site.aws.advance(timedelta(days=9))
     assert "is 9 days old" in site.suppress("plan").err
+
+
+def test_hostile_texts_reach_the_terminal_as_text(site: Site) -> None:
+    site.iot.create_audit_suppression(
+        checkName="CONFLICTING_CLIENT_IDS_CHECK",
+        resourceIdentifier={"clientId": "a\x1b[2J\u202eb"},
+        suppressIndefinitely=True,
+        description="x | owner: \\x1b[31mred\\u202e | ddreport: suppressions/gone",
+    )
+    site.write(a_rule())
+    site.audit()
+    for command in ("list", "plan", "drift"):
+        ran = site.suppress(command)
+        assert "\x1b" not in ran.out + ran.err
+        assert "\u202e" not in ran.out + ran.err
+        assert "a\\x1b[2J\\u202eb" in ran.out
+    # Our own, by its description: its rule is gone, so it is lifted.
+    assert site.suppress("apply", "--yes").code == 0
+    assert sorted(site.present()) == ["lab-1:1", "lab-2:1"]
