@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,8 @@ from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Limit, Profile,
 from ddreport.cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ddreport.archive import Archive
     from ddreport.mitigation.approval import Approval
     from ddreport.mitigation.journal import CampaignState
@@ -51,9 +54,7 @@ OUTCOME_COLUMNS = {
     "action_name": "Action",
     "status": "Status",
     "error_code": "Code",
-    "explanation": "What that means",
     "message": "Message",
-    "advice": "What to do",
 }
 
 
@@ -159,6 +160,8 @@ def status(
     out.table(shown[:most], OUTCOME_COLUMNS, empty="All of it is done.")
     if len(shown) > most:
         out.note(f"{len(shown) - most:,} more; --limit 0 shows all.")
+    for line in _explanations(rows):
+        out.line(line)
 
 
 def list_campaigns(ctx: typer.Context, *, archive: ArchiveDir = None) -> None:
@@ -305,6 +308,8 @@ def _show_preview(out: Output, found: Preview) -> None:
     if left:
         out.line(f"{len(left):,} actions would be left out:")
         out.table(left, OUTCOME_COLUMNS, empty="")
+        for line in _explanations(left):
+            out.line(line)
     out.note("Nothing was changed. --json lists the ids of the findings.")
 
 
@@ -332,6 +337,17 @@ def _show_outcome(out: Output, done: Applied, plan: Path) -> None:
         out.note(f"What failed or was left out, and why: ddreport mitigate status {plan}")
     if state.finished is not None and state.canceled is None:
         out.note(f"Next: ddreport mitigate verify {plan}")
+
+
+def _explanations(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return once for each way in which something is not done what that means and what to do."""
+    kinds = Counter(
+        (r["error_code"] or r["status"], r["explanation"], r["advice"]) for r in rows if r["status"] != "COMPLETED"
+    )
+    return [
+        f"{code} ({count:,}): {told}" + (f". What to do: {advice}." if advice else ".")
+        for (code, told, advice), count in kinds.most_common()
+    ]
 
 
 def _lines(state: CampaignState) -> list[str]:

@@ -52,12 +52,16 @@ DEFINITIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass
 class Watch:
-    """What came over HTTP and what was changed; `block` holds the n-th request of an operation for ever."""
+    """What came over HTTP and what was changed.
+
+    `hold` keeps the n-th request of an operation waiting until `release`; `on` acts once before one is answered.
+    """
 
     emulator: Emulator
     requests: list[str] = field(default_factory=list)
     changes: Counter[str] = field(default_factory=Counter)
     hold: tuple[str, int] | None = None
+    on: tuple[str, Any] | None = None
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
 
@@ -103,9 +107,10 @@ class Site:
             self.is_enabled = True
         return self.world.audit(*checks)
 
-    def planned(self, audit: str, *actions: str, wave: int = 1) -> list[PlannedFinding]:
+    def planned(self, audit: str, *actions: str, wave: int = 1, suppressed: bool = False) -> list[PlannedFinding]:
         """Return the findings of an audit as a plan has them, in the order of their resources."""
-        pages = self.iot.get_paginator("list_audit_findings").paginate(taskId=audit)
+        asked = {"taskId": audit, "listSuppressedFindings": suppressed}
+        pages = self.iot.get_paginator("list_audit_findings").paginate(**asked)
         found = []
         for finding in (f for page in pages for f in page["findings"]):
             resource = finding["nonCompliantResource"]
@@ -173,6 +178,9 @@ class Site:
         told = self.iot.describe_certificate(certificateId=certificate_id)
         return str(told["certificateDescription"]["status"])
 
+    def arn(self, certificate_id: str) -> str:
+        return f"arn:aws:iot:eu-west-1:123456789012:cert/{certificate_id}"
+
     def statuses(self, applied: Applied) -> list[str]:
         return [outcome.status.value for *_, outcome in applied.state.outcomes()]
 
@@ -191,6 +199,9 @@ def watch(emulator: Emulator, monkeypatch: Any) -> Watch:
         if seen.hold and operation == seen.hold[0] and seen.count(operation) == seen.hold[1]:
             seen.held.set()
             seen.release.wait(30)
+        if seen.on and operation == seen.on[0]:
+            act, seen.on = seen.on[1], None
+            act()
         return outcome
 
     monkeypatch.setattr(emulator, "admit", noted)
@@ -199,7 +210,8 @@ def watch(emulator: Emulator, monkeypatch: Any) -> Watch:
         original = getattr(backend, name)
 
         def changed(self: Any, *args: Any, _name: str = name, _original: Any = original, **kwargs: Any) -> Any:
-            seen.changes[f"{_name} {args[0] if args[0] else args[2]}"] += 1
+            if args:  # what comes over HTTP, moto passes by name: that is the test's own doing
+                seen.changes[f"{_name} {args[0]}"] += 1
             return _original(self, *args, **kwargs)
 
         monkeypatch.setattr(backend, name, changed)
