@@ -8,11 +8,16 @@ from ddreport import history
 from ddreport.catalogue import checks, controls
 from ddreport.exporting.columns import EXPORTS
 from ddreport.mitigation.impact import IMPACTS
+from ddreport.mitigation.results import CAMPAIGNS, OUTCOMES
+from ddreport.mitigation.verification import READ_BACKS, VERIFICATIONS
 from ddreport.schemas import PULLS, SCHEMAS, Schema
 from ddreport.suppression import RESULT_SCHEMAS as SUPPRESSION_TABLES
 
 PROBLEM_TABLES = (history.PROBLEMS, history.EPISODES, history.STATE_COUNTS, history.CHECK_RUNS, history.SPANS)
 """Worked out from the archive by the rules of lifecycle.md, and kept nowhere else."""
+
+CAMPAIGN_TABLES = (CAMPAIGNS, OUTCOMES, VERIFICATIONS, READ_BACKS)
+"""Worked out from the journals of mitigation campaigns."""
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Written by `python docs/generate.py`; change the package, not this file. -->"
@@ -28,7 +33,7 @@ def tables() -> str:
         "Every table that `ddreport` archives and hands out: pandas dtypes, meaning, and the key that no two rows",
         "share. Times are UTC with microseconds. “may be missing” marks what can be NaN, NaT or NA.",
     ]
-    for schema in (*SCHEMAS.values(), PULLS, *PROBLEM_TABLES, IMPACTS, *SUPPRESSION_TABLES):
+    for schema in (*SCHEMAS.values(), PULLS, *PROBLEM_TABLES, IMPACTS, *CAMPAIGN_TABLES, *SUPPRESSION_TABLES):
         lines += described(schema)
     return "\n".join(lines) + "\n"
 

@@ -248,7 +248,11 @@ _SEVERITIES = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
 _BEFORE: dict[str, tuple[str, ...]] = {
     MitigationActionType.UPDATE_DEVICE_CERTIFICATE: ("DescribeCertificate",),
     MitigationActionType.UPDATE_CA_CERTIFICATE: ("DescribeCACertificate",),
-    MitigationActionType.ADD_THINGS_TO_THING_GROUP: ("ListPrincipalThings", "ListThingGroupsForThing"),
+    MitigationActionType.ADD_THINGS_TO_THING_GROUP: (
+        "DescribeCertificate",
+        "ListPrincipalThings",
+        "ListThingGroupsForThing",
+    ),
     MitigationActionType.REPLACE_DEFAULT_POLICY_VERSION: ("GetPolicy", "ListPolicyVersions"),
     MitigationActionType.ENABLE_IOT_LOGGING: ("GetV2LoggingOptions",),
     MitigationActionType.PUBLISH_FINDING_TO_SNS: (),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import msgspec
 import pytest
 
 from ddreport.aws.prestate import capture_state, read_states
@@ -204,6 +206,28 @@ def test_reading_again_gives_what_capturing_gave_each_resource_once(iot, certifi
     assert [s.key for s in found] == [*keys, ("POLICY", "lost")]
     assert found[0].value == {"status": "ACTIVE"}
     assert [s.is_gone for s in found] == [False, False, False, True]
+
+
+def test_a_finding_of_an_issuer_captures_every_certificate_that_aws_relates_to_it(world, iot, certificate, make):
+    world.enable(make.logging)
+    audit = world.audit(make.logging)
+    (listed,) = iot.list_audit_findings(taskId=audit)["findings"]
+    below = [certificate(f"thing-{n}", status=status)[0] for n, status in enumerate(["ACTIVE"] * 11 + ["INACTIVE"])]
+    kept = world.emulator.audit().findings._by_id[listed["findingId"]]
+    related = tuple(
+        {"resourceType": "DEVICE_CERTIFICATE", "resourceIdentifier": {"deviceCertificateId": one}} for one in below
+    )
+    kept.candidate = dataclasses.replace(kept.candidate, related=related)
+    issuer = msgspec.structs.replace(
+        finding("ISSUER_CERTIFICATE", "issuer/1/CN=Sub", identifier={"issuerCertificateIdentifier": {"issuerId": "a"}}),
+        finding_id=listed["findingId"],
+    )
+    verdict, states = captured_of(iot, issuer, DEACTIVATE)
+    assert (verdict, [s[1] for s in states]) == (None, below)
+    verdict, states = captured_of(iot, issuer, QUARANTINE)
+    assert (verdict, [s[:2] for s in states]) == (None, [("THING_GROUPS", f"thing-{n}") for n in range(12)])
+    iot.update_certificate(certificateId=below[3], newStatus="REVOKED")
+    assert captured_of(iot, issuer, DEACTIVATE)[0] is Verdict.BLOCKED
 
 
 def certificates(*states):

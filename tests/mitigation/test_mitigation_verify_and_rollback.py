@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from ddreport.archive import Archive
+from ddreport.archive import verify as verify_archive
 from ddreport.archive.campaigns import read_campaign
 from ddreport.aws.on_demand_audits import cancel_audit, start_on_demand_audit, wait_for_audit
 from ddreport.aws.session import connect_session
@@ -149,6 +150,11 @@ def test_the_tutorials_story_and_back(lab, make, tmp_path):
     assert table["effect"].tolist() == ["FIXED", "STILL_THERE"]
     assert read["read_back"].tolist() == ["AS_EXPECTED", "OTHERWISE"]
     assert table["verified_time"].is_monotonic_increasing
+    checked = verify_archive(lab.archive.path, progress=QUIET)
+    assert (checked.ok, checked.problems) == (True, [])
+    journal = lab.archive.path / "campaigns" / plan.digest / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[: journal.read_bytes().rfind(b'{"previous"')])
+    assert not verify_archive(lab.archive.path, progress=QUIET).ok
 
 
 def test_each_problem_is_told_and_new_ones_of_the_same_checks_too(lab, make):

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ddreport.archive.campaigns import (
     CampaignJournal,
@@ -38,15 +33,15 @@ from ddreport.workflows.mitigating import preflight
 from ddreport.workflows.mitigating.account import Account, Pace
 from ddreport.workflows.mitigating.run import Run
 from ddreport.workflows.mitigating.running import carry_out
+from ddreport.workflows.mitigating.signals import aws_clock, interruptible
 from ddreport.workflows.mitigating.targets import refuse_read_only
 from ddreport.workflows.pulling.threads import Stop, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable
 
     from ddreport.archive import Archive
-    from ddreport.aws.session import AwsSession, Identity
+    from ddreport.aws.session import AwsSession
     from ddreport.mitigation.approval import Approval
     from ddreport.mitigation.events import TaskAsked
     from ddreport.mitigation.journal import CampaignState
@@ -137,7 +132,7 @@ def apply_plan(
     refuse_read_only(session.target)
     progress.stage("Checking the plan against the account")
     identity = session.identity()
-    clock = _clock(identity)
+    clock = aws_clock(identity)
     preflight.check_place(plan, identity, archive)
     check_approval(plan, approval, time=identity.as_of)
     state = _state_so_far(archive, plan)
@@ -154,7 +149,7 @@ def apply_plan(
     if not state.runs:
         preflight.refuse_too_old(plan, old)
     preflight.refuse_unconfirmed(plan, approved=approval is not None, confirmed=confirmed, ask=ask)
-    with CampaignJournal(archive.path, plan) as journal, _interruptible(stop or Stop()) as asked_to_stop:
+    with CampaignJournal(archive.path, plan) as journal, interruptible(stop or Stop()) as asked_to_stop:
         state = fold(plan, journal.events)
         wait = pace or Pace()
         account = Account(session, archive, plan, pace=wait, stop=asked_to_stop)
@@ -182,7 +177,7 @@ def dry_run(session: AwsSession, archive: Archive, plan: Plan, *, progress: Prog
         As `apply_plan`, but for the approval.
     """
     identity = session.identity()
-    clock, stop = _clock(identity), Stop()
+    clock, stop = aws_clock(identity), Stop()
     preflight.check_place(plan, identity, archive)
     state = _state_so_far(archive, plan)
     preflight.check_actions(session, plan)
@@ -252,8 +247,8 @@ def cancel_campaign(session: AwsSession, archive: Archive, plan: Plan, *, progre
         if state.finished is None:
             ask_to_cancel(archive.path, plan.digest, by=identity.arn, time=identity.as_of)
         return Applied(state)
-    clock, wait = _clock(identity), Pace()
-    with CampaignJournal(archive.path, plan) as journal, _interruptible(Stop()) as stop:
+    clock, wait = aws_clock(identity), Pace()
+    with CampaignJournal(archive.path, plan) as journal, interruptible(Stop()) as stop:
         account = Account(session, archive, plan, pace=wait, stop=stop)
         run = Run(account, journal, fold(plan, journal.events), progress, stop, clock, wait)
         run.note(Begun(time=clock(), by=identity.arn, version=__version__, cut_off_bytes=journal.cut_off_bytes))
@@ -306,29 +301,3 @@ def _leave_out(run: Run, findings: list[PlannedFinding]) -> None:
         if ids:
             note = "AWS does not know the audit of the finding any more"
             run.note(Skipped(time=run.clock(), batch=number, finding_ids=ids, why=TOO_OLD, note=note))
-
-
-def _clock(identity: Identity) -> Callable[[], datetime]:
-    """Return AWS's clock, which was looked at when AWS told who we are."""
-    began = time.monotonic()
-    return lambda: identity.as_of + timedelta(seconds=time.monotonic() - began)
-
-
-@contextmanager
-def _interruptible(stop: Stop) -> Iterator[Stop]:
-    """Let Ctrl-C and SIGTERM set `stop`, so that what is under way is written down; a second Ctrl-C interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def on_signal(number: int, _: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 from ddreport.archive.campaigns import CampaignJournal, find_campaign, read_campaign
 from ddreport.aws.errors import THROTTLED_CODES
@@ -30,11 +26,12 @@ from ddreport.mitigation.reversal_plan import FORMAT, RollbackPlan, rollback_dig
 from ddreport.mitigation.rollback_state import RollbackState, apply_undoing, rollback_states
 from ddreport.version import __version__
 from ddreport.workflows.mitigating import preflight
+from ddreport.workflows.mitigating.signals import aws_clock, interruptible
 from ddreport.workflows.mitigating.targets import approval_rule, refuse_read_only
 from ddreport.workflows.pulling.threads import Stop, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from ddreport.archive import Archive
@@ -210,8 +207,18 @@ def apply_rollback(
         _refuse_unfinished(state, outcomes_of(state))
         run = _Run(session, journal, rollback, aws_clock(identity), progress, asked_to_stop)
         run.begin(identity, approval)
-        run.carry_out()
+        try:
+            run.carry_out()
+        finally:
+            record_journal(archive, journal, aws_clock(identity)())
         return RolledBack(run.state)
+
+
+def record_journal(archive: Archive, journal: CampaignJournal, time: datetime) -> None:
+    """Let the archive's chain of manifests vouch for the campaign's journal as it is now (`ArchiveError`)."""
+    plan = journal.plan
+    facts = {"plan": plan.digest, "account": plan.account, "region": plan.region, "journal_sha256": journal.head}
+    archive.record_campaign(time, facts)
 
 
 def _check_same_place(rollback: RollbackPlan, plan: Plan) -> None:
@@ -353,29 +360,3 @@ class _Run:
         self._note(UndoAsked(time=self._clock(), rollback=self._rollback.digest, number=operation.number))
         undo(self._client, operation)
         return UndoResult.DONE, ""
-
-
-def aws_clock(identity: Identity) -> Callable[[], datetime]:
-    """Return AWS's clock, which was looked at when AWS told who we are."""
-    began = time.monotonic()
-    return lambda: identity.as_of + timedelta(seconds=time.monotonic() - began)
-
-
-@contextmanager
-def interruptible(stop: Stop) -> Iterator[Stop]:
-    """Let Ctrl-C and SIGTERM set `stop`, so that what is under way is written down; a second Ctrl-C interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def on_signal(number: int, _: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -27,7 +27,7 @@ from ddreport.mitigation.verification import (
 )
 from ddreport.workflows.history import follow
 from ddreport.workflows.mitigating import preflight
-from ddreport.workflows.mitigating.rollback import WORKERS, campaign_of, outcomes_of
+from ddreport.workflows.mitigating.rollback import WORKERS, campaign_of, outcomes_of, record_journal
 from ddreport.workflows.pull import pull
 from ddreport.workflows.pulling.threads import Stop, side_by_side
 from ddreport.workflows.sessions import session_for
@@ -171,6 +171,7 @@ def verify_campaign(
                 notes=found.notes,
             )
         )
+        record_journal(archive, journal, time)
     return found
 
 
