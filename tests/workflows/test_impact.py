@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -321,6 +324,16 @@ def test_a_certificate_that_is_gone_is_said_to_be_gone(fleet: Fleet, tmp_path: P
     assert said(Type.REPLACE_DEFAULT_POLICY_VERSION, policy) == "can do nothing: the policy does not exist any more"
 
 
+def test_an_identity_that_cannot_be_awss_spoils_only_its_own_row(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.finding("DEVICE_CERTIFICATE", "(no identifier)")
+    fleet.finding("IOT_POLICY", "", "IOT_POLICY_OVERLY_PERMISSIVE_CHECK")
+    fleet.finding("DEVICE_CERTIFICATE", fleet.certificates["single"])
+    strange, empty, usual = (row for _, row in read(fleet, tmp_path).iterrows())
+    assert "AWS's rules refuse" in unknown(strange)["status"]
+    assert "targets" in unknown(empty)
+    assert usual["things_count"] == 1
+
+
 def test_throttling_is_lived_with(fleet: Fleet, tmp_path: Path) -> None:
     fleet.finding("DEVICE_CERTIFICATE", fleet.certificates["single"])
     fleet.emulator.faults.refuse("ListPrincipalThings", code="ThrottlingException", times=3)
@@ -356,6 +369,45 @@ def test_a_lost_connection_ends_it_and_the_same_again_goes_on(fleet: Fleet, tmp_
     assert fleet.calls["ListThingGroupsForThing"] == 30
     again = sum(fleet.calls[name] + asked[name] for name in ("ListPrincipalThings", "DescribeCertificate"))
     assert again <= 2 * 30 + 8  # nothing twice but what was under way when the connection was lost
+
+
+READ_IN_A_PROCESS = """
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ddreport.aws import connect_session
+from ddreport.targets import Target
+from ddreport.workflows.impact import read_impact
+
+endpoint, region, findings, folder = sys.argv[1:]
+with connect_session(Target("emulated", region=region, endpoint_url=endpoint)) as session:
+    read_impact(session, pd.read_json(findings, dtype=str), cache_dir=Path(folder))
+"""
+
+
+def test_a_killed_reading_goes_on_where_it_was(fleet: Fleet, tmp_path: Path) -> None:
+    for number in range(40):
+        fleet.certificate(f"c{number}", f"t{number}")
+        fleet.finding("DEVICE_CERTIFICATE", fleet.certificates[f"c{number}"])
+    table = tmp_path / "findings.json"
+    fleet.findings.to_json(table)
+    fleet.emulator.faults.delay("ListAttachedPolicies", seconds=0.5)
+    endpoint = str(fleet.session.target.endpoint_url)
+    command = [sys.executable, "-c", READ_IN_A_PROCESS, endpoint, PLACE.region, str(table), str(tmp_path)]
+    with subprocess.Popen(command) as process:
+        lines = 0
+        while process.poll() is None and lines < 60:  # of 40 things, 40 certificates, some policies and groups
+            time.sleep(0.02)
+            lines = sum(path.read_bytes().count(b"\n") for path in tmp_path.rglob("*.journal"))
+        process.kill()
+    assert lines >= 60
+    fleet.emulator.faults.clear()
+    result = read(fleet, tmp_path)
+    assert result["things_count"].tolist() == [1] * 40
+    assert set(result["unknown"].map(json.loads).map(tuple)) == {("connection",)}
+    assert sum(fleet.calls.values()) <= 4 * 40 + 1 - 60 + 1  # a head is a line, too
 
 
 def test_old_answers_of_an_interrupted_reading_do_not_count(fleet: Fleet, tmp_path: Path) -> None:

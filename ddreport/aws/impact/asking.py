@@ -6,6 +6,7 @@ turn on; it goes by a client id that is the thing's name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddreport.aws.errors import DENIED_CODES
 from ddreport.aws.inventory.questions import Questions, passes_by
-from ddreport.errors import AwsCallError
+from ddreport.errors import AwsCallError, InputError
 from ddreport.mitigation.impact_facts import Answer, Answers, CaState, Connection, Fact, Question
 from ddreport.tables.identity import identify
 from ddreport.tables.inventory import principal_of
@@ -32,6 +33,7 @@ MOST_TERMS = 12
 MOST_DENIED = 3
 """Refusals for want of permission after which an operation that was never allowed is not asked any more."""
 
+_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _INDEX_OFF = "fleet indexing does not keep connections (thingConnectivityIndexingMode is not STATUS)"
 
 BATCHES: dict[str, int] = {"SearchIndex": MOST_TERMS}
@@ -206,7 +208,10 @@ class Asker:
         if problem is not None:
             answer = Answer(None, problem=problem)
             return {Question(Fact.CONNECTION, name): answer for name in names}
-        quoted = " OR ".join(f'"{name}"' for name in sorted(names))
+        # Names that AWS would not take for those of things could change the query.
+        quoted = " OR ".join(f'"{name}"' for name in sorted(names) if _THING_NAME.fullmatch(name))
+        if not quoted:
+            return {Question(Fact.CONNECTION, name): Answer(Connection(None, None)) for name in names}
         found = self._call(
             "search_index",
             None,
@@ -242,6 +247,8 @@ class Asker:
                 found = self._questions.items(operation, member, **asked)
         except AwsCallError as exc:
             return self._refused(operation, exc)
+        except InputError as exc:
+            return Answer(None, problem=exc.message)  # an identity that cannot be AWS's
         with self._lock:
             self._allowed.add(operation)
             self.calls[operation] = self.calls.get(operation, 0) + (not known)
