@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ddreport.aws.errors import DENIED_CODES, THROTTLED_CODES
-from ddreport.errors import AwsCallError, CredentialsError, DDReportError, EndpointError
+from ddreport.errors import AwsCallError, AwsError, DDReportError, InputError
 from ddreport.suppression import Action, Outcome
 from ddreport.suppression.identifiers import identifier_of
 from ddreport.suppression.planning import differences
@@ -100,7 +100,9 @@ class _Run:
                 self._stopped[action] = f"not tried after {exc.code} for another one"
             elif self._failures[action] >= FAILURES_IN_A_ROW:
                 self._stopped[action] = f"not tried after {FAILURES_IN_A_ROW} failures in a row"
-        except (CredentialsError, EndpointError) as exc:
+        except InputError as exc:  # boto3 knows better than to send it; the next one may well be right
+            row |= {"outcome": Outcome.FAILED.value, "error_code": type(exc).__name__, "message": str(exc)}
+        except AwsError as exc:  # credentials or the connection: the next one would fare no better
             row |= {"outcome": Outcome.FAILED.value, "error_code": type(exc).__name__, "message": str(exc)}
             self._stopped[""] = f"not tried after: {exc.message}"
         else:
