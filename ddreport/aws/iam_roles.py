@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ddreport.aws.calls import fetch_items, fetch_one
@@ -142,7 +142,7 @@ def create_role(
         AWS refused or failed; `EntityAlreadyExists` for a role of that name that was not made here.
     """
     try:
-        fetch_one(
+        made = fetch_one(
             iam,
             "create_role",
             RoleName=name,
@@ -150,6 +150,7 @@ def create_role(
             Description=description,
             Tags=[MADE_BY],
         )
+        facts = RoleFacts(name, made["Role"]["Arn"], dict(trust), made_here=True)
         # The role must be seen before it gets its policy: IAM takes a moment until all of it knows.
         with aws_errors(iam):
             iam.get_waiter("role_exists").wait(RoleName=name)
@@ -159,8 +160,7 @@ def create_role(
         existing = fetch_role(iam, name)
         if existing is None or not existing.made_here:
             raise
+        facts = existing
     fetch_one(iam, "put_role_policy", RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(permissions))
-    made = fetch_role(iam, name)
-    if made is None:
-        raise LookupError(name)  # deleted under our hands, within a moment
-    return made
+    # Not read again: for some seconds IAM may still answer without what was just written.
+    return replace(facts, policies=(dict(permissions),))

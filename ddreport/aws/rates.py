@@ -68,7 +68,8 @@ PUBLISHED_RATES: dict[str, int] = {
     "ListThingGroupsForThing": 100,
 }
 """Requests per second by operation, from the service quotas of AWS IoT Device Defender (not adjustable) and, for what
-an inventory or the impact of findings reads, of AWS IoT Core (defaults; the source is in `aws.inventory.plan`)."""
+an inventory or the impact of findings reads, of AWS IoT Core (defaults; the source is in `aws.inventory.plan`;
+ListThingGroupsForThing is quota L-75F129AD)."""
 
 OTHER_RATE = 10
 """Requests per second of every other call: audits, suppressions, mitigations, and most of an inventory's.
