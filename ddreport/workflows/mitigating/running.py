@@ -37,9 +37,10 @@ def carry_out(run: Run, session: AwsSession, archive: Archive) -> None:
         for wave in run.state.waves:
             if all(run.step(b)[0] is Step.DONE for b in run.state.of_wave(wave)):
                 continue
-            if wave not in run.state.waves_begun and not _may_begin(run, session, wave):
+            if wave in run.state.waves_begun:
+                _check_again(run, wave)
+            elif not _may_begin(run, session, wave):
                 break
-            _check(run, wave)
             findings = sum(len(b.batch.findings) for b in run.state.of_wave(wave))
             run.progress.stage(f"Wave {wave} of {run.state.waves[-1]}: treating findings", findings)
             WaveFlow(run, workers, wave).carry_out()
@@ -78,14 +79,13 @@ def _may_begin(run: Run, session: AwsSession, wave: int) -> bool:
     return True
 
 
-def _check(run: Run, wave: int) -> None:
+def _check_again(run: Run, wave: int) -> None:
     """Send nothing more of a wave that was stopped, unless somebody decided to; what AWS works on is settled."""
     if run.is_canceled:
         return
     if said := too_many_failed(run.state, wave):
         run.stop_for(StopReason.FAILED_SHARE, said)
-    if run.state.batches and run.mode is Mode.GO:
-        stop_for_alarm(run, run.account.alarms())
+    stop_for_alarm(run, run.account.alarms())
 
 
 def _rest(run: Run, earlier: int) -> None:

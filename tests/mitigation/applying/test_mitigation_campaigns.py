@@ -186,6 +186,21 @@ def test_in_s3_two_machines_on_one_plan_are_told_when_their_journals_part(bucket
     assert len(read_campaign(here.path, plan.digest).events) == 2
 
 
+def test_a_plan_is_carried_out_into_an_archive_in_s3(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", site.world.endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("DDREPORT_CACHE", str(tmp_path / "cache"))
+    boto3.client("s3").create_bucket(Bucket="audits")
+    site.archive = Archive.open("s3://audits/fleet", create=True)
+    plan = site.expiring_plan(3, waves=(1,))
+    assert site.apply(plan).exit_code == 0
+    monkeypatch.setenv("DDREPORT_CACHE", str(tmp_path / "other"))
+    found = Archive.open("s3://audits/fleet")
+    assert isinstance(read_campaign(found.path, plan.digest).events[-1], Finished)
+    assert len(found.load("mitigation_executions")) == 3
+    assert verify("s3://audits/fleet").problems == []
+
+
 def _audit():
     from ddreport import schemas
     from ddreport.records import RecordSet

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ddreport.archive import Archive, verify
 from ddreport.archive.campaigns import JOURNAL_FILE, campaign_folder, read_campaign
+from ddreport.mitigation.events import StopReason
 from ddreport.mitigation.journal import OutcomeStatus, fold
 from ddreport.mitigation.plan_file import write_plan
 
@@ -141,3 +143,21 @@ def test_two_processes_cannot_carry_out_one_plan_at_once(site, applier, tmp_path
     site.watch.release.set()
     assert applier.answer()["code"] == 0
     assert site.watch.count("StartAuditMitigationActionsTask") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_journal_that_says_so_and_the_tasks_to_aws(site, applier, apply_in_process, tmp_path, number):
+    site.world.emulator.execution_duration = timedelta(seconds=40)
+    plan = site.expiring_plan(2)
+    path = tmp_path / "plan.yaml"
+    write_plan(plan, path)
+    applier.ask(plan=str(path), archive=str(site.archive.path), endpoint=site.world.endpoint, tell=True)
+    child = applier.answer()["pid"]
+    site.watch.on = ("DescribeAuditMitigationActionsTask", lambda: os.kill(child, number))
+    assert applier.answer()["code"] == 130
+    state = fold(plan, read_campaign(site.archive.path, plan.digest).events)
+    assert state.stopped.why is StopReason.INTERRUPTED
+    assert len(state.running()) == 1
+    site.world.emulator.advance(timedelta(seconds=90))
+    assert apply_in_process(plan) == 0
+    assert_each_change_was_made_once(site, plan)
