@@ -1,6 +1,7 @@
 """Widgets of the notebooks, in JupyterLab and Voila; they need the extra `widgets`.
 
 - `FindingsTable(frame)`: a table of any size with search, filters, order and selection
+- `MitigationPanel(target=...)`, `mitigation_panel(...)`: from findings to a plan, its approval and outcome, and back
 
 Heavy packages are imported when a name is first used.
 """
@@ -11,11 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddreport.widgets.mitigation import MitigationPanel, mitigation_panel
     from ddreport.widgets.table import FindingsTable
 
-__all__ = ["FindingsTable"]
+__all__ = ["FindingsTable", "MitigationPanel", "mitigation_panel"]
 
-_HOMES = {"FindingsTable": "ddreport.widgets.table"}
+_HOMES = {
+    "FindingsTable": "ddreport.widgets.table",
+    "MitigationPanel": "ddreport.widgets.mitigation",
+    "mitigation_panel": "ddreport.widgets.mitigation",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,35 +6,27 @@ findings would be 14 MB of text, of which ids are the most and hardly become sma
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+import threading
 from typing import TYPE_CHECKING, Any
 
-from ddreport.errors import InputError, MissingExtraError
+from ddreport.errors import InputError
 from ddreport.presentation.formats import check_title, resource_type_label, severity_label
 from ddreport.terms import Severity
+from ddreport.widgets.base import STATIC, anywidget, style, traitlets
 from ddreport.widgets.rows import Column, Rows, guess_columns
-
-try:
-    import anywidget
-    import traitlets
-except ImportError as exc:
-    raise MissingExtraError.for_extra("widgets", what="a widget", missing=str(exc.name)) from exc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
 
-STATIC = Path(__file__).parent / "static"
 WINDOW = 60
 """Rows that come with every change of what is looked at, so that the first view needs no second question."""
 
 MOST_ROWS_ASKED = 500
 
-
-def style(*names: str) -> str:
-    """Return the style sheets of these widgets as one."""
-    return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in ("base", *names))
+_VIEW = ["search", "filters", "sort"]
 
 
 _FINDING_COLUMNS = (
@@ -136,13 +128,14 @@ class FindingsTable(anywidget.AnyWidget):
         empty: str = "There is nothing to show.",
         on_select: Callable[[], None] | None = None,
     ) -> None:
+        self._lock = threading.RLock()  # work in the background may bring new rows while the page asks
         self._wanted = columns
         self._key = key
         self._on_select: list[Callable[[], None]] = [on_select] if on_select else []
         self._rows = Rows(frame, self._columns_of(frame), key=key)
         super().__init__(selectable=selectable, label=label, height=height, empty=empty, **self._facts())
         self.on_msg(self._answer)
-        self.observe(self._look, names=["search", "filters", "sort"])
+        self.observe(self._look, names=_VIEW)
 
     @property
     def rows(self) -> Rows:
@@ -164,39 +157,57 @@ class FindingsTable(anywidget.AnyWidget):
         """The rows that fit search and filters, in the order of the screen."""
         return self._rows.matching
 
-    def show(self, frame: pd.DataFrame) -> None:
-        """Show other rows; search, filters, order and the selection of what is still there stay."""
-        chosen = self.selected_keys
+    def show(
+        self, frame: pd.DataFrame, *, columns: Sequence[str | Column] | None = None, key: str | None = None
+    ) -> None:
+        """Show other rows; search, filters, order and the selection of what is still there stay.
+
+        Parameters
+        ----------
+        columns, key
+            As for the table itself; None keeps them.
+        """
+        self._wanted = columns if columns is not None else self._wanted
+        self._key = key or self._key
         rows = Rows(frame, self._columns_of(frame), key=self._key)
         names = {c.name for c in rows.columns}
         facets = {c.name for c in rows.columns if c.is_facet}
-        rows.select_keys(chosen if self._key else ())
-        self._rows = rows
-        self.unobserve(self._look, names=["search", "filters", "sort"])
-        try:
-            with self.hold_sync():
-                self.filters = {k: v for k, v in self.filters.items() if k in facets}
-                self.sort = self.sort if self.sort and self.sort[0] in names else []
-                self._look()
-        finally:
-            self.observe(self._look, names=["search", "filters", "sort"])
-        if self.selected_keys != chosen:
+        with self._lock:
+            chosen = self.selected_keys
+            rows.select_keys(chosen if self._key else ())
+            changed = rows.selected_keys != chosen
+            self._rows = rows
+            self.unobserve(self._look, names=_VIEW)
+            try:
+                with self.hold_sync():
+                    self.filters = {k: v for k, v in self.filters.items() if k in facets}
+                    self.sort = self.sort if self.sort and self.sort[0] in names else []
+                    self._look()
+            finally:
+                self.observe(self._look, names=_VIEW)
+        if changed:
             self._tell()
 
     def select(self, keys: Iterable[str]) -> None:
         """Select exactly the rows of these keys."""
-        self._rows.select_keys(keys)
-        self._selection_changed()
+        with self._lock:
+            self._rows.select_keys(keys)
+            self._selection_changed()
+        self._tell()
 
     def select_all(self) -> None:
         """Select all rows that fit search and filters."""
-        self._rows.select_matching()
-        self._selection_changed()
+        with self._lock:
+            self._rows.select_matching()
+            self._selection_changed()
+        self._tell()
 
     def clear_selection(self) -> None:
         """Select nothing."""
-        self._rows.clear_selection()
-        self._selection_changed()
+        with self._lock:
+            self._rows.clear_selection()
+            self._selection_changed()
+        self._tell()
 
     def on_select(self, call: Callable[[], None]) -> None:
         """Have `call` called after the selection has changed."""
@@ -222,15 +233,16 @@ class FindingsTable(anywidget.AnyWidget):
     def _look(self, change: Mapping[str, Any] | None = None) -> None:
         del change
         sort = (str(self.sort[0]), bool(self.sort[1])) if len(self.sort) == 2 else None
-        try:
-            self._rows.look(search=self.search, filters=self.filters, sort=sort)
-        except InputError:
-            # A page of an earlier table may still ask for its columns; the view stays as it is.
-            return
-        with self.hold_sync():
-            for name, value in self._facts().items():
-                setattr(self, name, value)
-            self.version += 1
+        with self._lock:
+            try:
+                self._rows.look(search=self.search, filters=self.filters, sort=sort)
+            except InputError:
+                # A page of an earlier table may still ask for its columns; the view stays as it is.
+                return
+            with self.hold_sync():
+                for name, value in self._facts().items():
+                    setattr(self, name, value)
+                self.version += 1
 
     def _selection_changed(self) -> None:
         with self.hold_sync():
@@ -239,9 +251,9 @@ class FindingsTable(anywidget.AnyWidget):
             if self.first_rows:
                 self.first_rows = self._rows.window(0, WINDOW)
             self.selection_version += 1
-        self._tell()
 
     def _tell(self) -> None:
+        # Not under the lock: whoever is told may want to show other rows, under a lock of their own.
         for call in self._on_select:
             call()
 
@@ -249,27 +261,29 @@ class FindingsTable(anywidget.AnyWidget):
         """Answer the page: send rows, or take over what was picked there."""
         del buffers
         kind = content.get("type")
-        if kind in ("rows", "select", "active") and content.get("version") != self.version:
-            return  # asked before what is looked at changed: its numbers of rows mean others now
-        if kind == "rows":
+        with self._lock:
+            if kind in ("rows", "select", "active") and content.get("version") != self.version:
+                return  # asked before what is looked at changed: its numbers of rows mean others now
             first, last = _whole(content.get("first")), _whole(content.get("last"))
-            rows = self._rows.window(first, min(last, first + MOST_ROWS_ASKED))
-            self.send({"type": "rows", "first": first, "version": self.version, "rows": rows})
-        elif kind == "active":
-            self.active_key = self._rows.key_at(_whole(content.get("row"))) or ""
-        elif kind in ("select", "select_all", "clear") and self.selectable:
+            if kind == "rows":
+                rows = self._rows.window(first, min(last, first + MOST_ROWS_ASKED))
+                self.send({"type": "rows", "first": first, "version": self.version, "rows": rows})
+            elif kind == "active":
+                self.active_key = self._rows.key_at(_whole(content.get("row"))) or ""
+            if kind not in ("select", "select_all", "clear") or not self.selectable:
+                return
             if kind == "select":
-                first, last = _whole(content.get("first")), _whole(content.get("last"))
                 self._rows.select_range(first, last, on=bool(content.get("on")))
             elif kind == "select_all":
                 self._rows.select_matching(on=bool(content.get("on")))
             else:
                 self._rows.clear_selection()
             self._selection_changed()
+        self._tell()
 
 
 def _whole(value: Any) -> int:
-    return max(0, int(value)) if isinstance(value, (int, float)) and value == value else 0  # noqa: PLR0124 - not NaN
+    return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def _column_facts(column: Column) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ddreport.errors import InputError
@@ -158,6 +158,7 @@ def test_what_cannot_be_is_refused(frame: pd.DataFrame, rows: Rows) -> None:
         rows.look(sort=("nonsense", False))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     names=st.lists(st.text(max_size=4), min_size=1, max_size=30),
     word=st.text(alphabet="aAbB.\\%<", min_size=1, max_size=2),

@@ -30,6 +30,7 @@ function render({ model, el }) {
   let anchor = 0;
   let cache = new Map();
   let asked = "";
+  let looked = "";
   let settled = 0;
 
   const root = make("div", { class: "dd-widget dd-table", "data-lm-suppress-shortcuts": "true" });
@@ -343,9 +344,13 @@ function render({ model, el }) {
   function onView() {
     cache = new Map(model.get("first_rows").map((data, row) => [row, data]));
     asked = "";
-    cursor.row = Math.min(cursor.row, 0);
-    anchor = 0;
-    grid.scrollTop = 0;
+    const now = JSON.stringify(["search", "filters", "sort", "columns"].map((name) => model.get(name)));
+    if (now !== looked) {
+      cursor.row = Math.min(cursor.row, 0);
+      anchor = 0;
+      grid.scrollTop = 0;
+    }
+    looked = now;
     grid.style.maxHeight = `${model.get("height")}px`;
     drawHead(); drawFacets(); drawRows(); drawFoot();
   }
