@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Effect(StrEnum):
@@ -71,3 +74,11 @@ class ProblemEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     treatment: str | None = None
     read_back: ReadBack | None = None
     read_back_note: str | None = None
+
+
+def effect_counts(effects: Iterable[ProblemEffect]) -> dict[str, int]:
+    """Count problems by effect, every effect named."""
+    counts = dict.fromkeys((e.value for e in Effect), 0)
+    for one in effects:
+        counts[one.effect.value] += 1
+    return counts

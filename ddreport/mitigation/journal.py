@@ -33,6 +33,7 @@ from ddreport.mitigation.events import (
     WaveBegun,
 )
 from ddreport.mitigation.prestate import Captured, Verdict
+from ddreport.mitigation.rollback_state import RollbackState, apply_undoing
 from ddreport.mitigation.waves import Batch, batches, client_token, task_id
 from ddreport.terms import ExecutionStatus
 
@@ -231,6 +232,10 @@ class CampaignState:
         Waves whose failures somebody has decided to live with.
     stopped
         Why the last run ended early; None while one is under way or when all is done.
+    verified
+        The newest look whether it has helped.
+    rollbacks
+        What was taken back of it, by the digests of the roll-back plans, the oldest first.
     """
 
     plan: Plan
@@ -242,6 +247,8 @@ class CampaignState:
     canceled: Canceled | None = None
     finished: Finished | None = None
     last_time: datetime | None = None
+    verified: Verified | None = None
+    rollbacks: dict[str, RollbackState] = field(default_factory=dict)
 
     @property
     def waves(self) -> list[int]:
@@ -299,8 +306,10 @@ def apply_event(state: CampaignState, event: AnyEvent) -> None:
             state.canceled = state.canceled or event
         case Finished():
             state.finished = event
-        case Verified() | RollbackBegun() | UndoAsked() | UndoEnded() | RollbackStopped() | RollbackFinished():
-            pass  # what comes after a campaign: `verification`, `rollback_state`
+        case Verified():
+            state.verified = event
+        case RollbackBegun() | UndoAsked() | UndoEnded() | RollbackStopped() | RollbackFinished():
+            apply_undoing(state.rollbacks, event)
         case _:
             _apply_to_batch(state.batches[event.batch], event)
 

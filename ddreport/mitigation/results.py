@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ddreport.mitigation.effects import Effect, effect_counts
 from ddreport.mitigation.journal import (
     CANCELED_BEFORE,
     EARLIER_NOT_SENT,
@@ -14,6 +15,7 @@ from ddreport.mitigation.journal import (
     OutcomeStatus,
 )
 from ddreport.mitigation.prestate import Verdict
+from ddreport.mitigation.reversal import UndoResult
 from ddreport.schema_types import COUNT, FLAG, TEXT, TIME, Column, Schema
 from ddreport.terms import MitigationActionType
 
@@ -56,6 +58,11 @@ CAMPAIGNS = Schema(
             Column(f"{status.lower()}_count", COUNT, f"actions on findings that are `{status}`")
             for status in OutcomeStatus
         ),
+        Column("verified_time", TIME, "when it was last looked at whether it has helped", nullable=True),
+        Column("fixed_count", COUNT, "problems that were `FIXED` then", nullable=True),
+        Column("still_there_count", COUNT, "planned problems that were `STILL_THERE` then", nullable=True),
+        Column("rolled_back_time", TIME, "when a roll-back of it last began; missing where none did", nullable=True),
+        Column("undone_count", COUNT, "calls of its roll-backs that gave a resource back what it had"),
     ),
 )
 
@@ -146,6 +153,20 @@ def campaign_row(state: CampaignState) -> dict[str, Any]:
         "begun_waves_count": len(state.waves_begun),
         "findings_count": len(plan.findings),
         **{f"{status.lower()}_count": count for status, count in counts.items()},
+        **_afterwards(state),
+    }
+
+
+def _afterwards(state: CampaignState) -> dict[str, Any]:
+    """Return what came after the campaign: the newest look at it, and what was taken back."""
+    effects = effect_counts(state.verified.problems) if state.verified else {}
+    begun = [run.time for rollback in state.rollbacks.values() for run in rollback.runs]
+    return {
+        "verified_time": state.verified.time if state.verified else None,
+        "fixed_count": effects.get(Effect.FIXED.value),
+        "still_there_count": effects.get(Effect.STILL_THERE.value),
+        "rolled_back_time": max(begun, default=None),
+        "undone_count": sum(r.counts.get(UndoResult.DONE, 0) for r in state.rollbacks.values()),
     }
 
 

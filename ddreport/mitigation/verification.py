@@ -339,11 +339,3 @@ def _table(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         return schema.empty()
     plain = [{k: v.value if isinstance(v, StrEnum) else v for k, v in row.items()} for row in rows]
     return schema.conform(pd.DataFrame(plain, columns=schema.column_names))
-
-
-def effect_counts(effects: Iterable[ProblemEffect]) -> dict[str, int]:
-    """Count problems by effect, every effect named."""
-    counts = dict.fromkeys((e.value for e in Effect), 0)
-    for one in effects:
-        counts[one.effect.value] += 1
-    return counts

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from ddreport.history import CHECK_RUNS, PROBLEMS
-from ddreport.mitigation.effects import Effect, ReadBack
+from ddreport.mitigation.effects import Effect, ReadBack, effect_counts
 from ddreport.mitigation.prestate import Captured, ResourceState
 from ddreport.mitigation.verification import (
     Treated,
-    effect_counts,
     problem_effects,
     read_backs,
     read_backs_table,

@@ -431,5 +431,11 @@ def test_the_commands_tell_people_and_programs(treated, tmp_path, monkeypatch, c
     assert (code, json.loads(told.out)["counts"]) == (0, {"DONE": 5})
     code, told = run("verify", plan.short, *common)
     assert (code, "0 fixed, 3 still there" in told.out) == (3, True)
+    code, told = run("status", plan.short, "--archive", str(lab.archive.path))
+    assert (code, "0 fixed, 3 still there" in told.out, "5 done" in told.out) == (0, True, True)
+    assert "rolled back by arn:aws" in told.out
+    code, told = run("status", plan.short, "--archive", str(lab.archive.path), "--json")
+    campaign = json.loads(told.out)["campaign"]
+    assert (campaign["still_there_count"], campaign["undone_count"]) == (3, 5)
     code, told = run("rollback", "show", "back.yaml")
     assert (code, "Makes version 1 the default one" in told.out) == (0, True)

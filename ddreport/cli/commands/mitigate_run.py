@@ -368,6 +368,15 @@ def _lines(state: CampaignState) -> list[str]:
     for run in state.runs:
         approved = f", approved by {run.approval.approved_by}" if run.approval else ""
         lines.append(f"{run.time:%Y-%m-%d %H:%M} UTC: applied by {run.by}{approved}")
+    if state.verified is not None:
+        told = f"{row['fixed_count']:,} fixed, {row['still_there_count']:,} still there"
+        lines.append(f"{state.verified.time:%Y-%m-%d %H:%M} UTC: looked at by {state.verified.by}: {told}")
+    for rollback in state.rollbacks.values():
+        told = ", ".join(f"{count:,} {result.lower()}" for result, count in rollback.counts.items()) or "nothing"
+        for back in rollback.runs:
+            approved = f", approved by {back.approval.approved_by}" if back.approval else ""
+            lines.append(f"{back.time:%Y-%m-%d %H:%M} UTC: rolled back by {back.by}{approved}")
+        lines.append(f"Roll-back {rollback.plan.short}: {told}{'' if rollback.finished else '; not done to its end'}")
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import SHOWN, ArchiveDir, Profile, Region, chosen_targets
+from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Profile, Region, chosen_targets
 from ddreport.cli.output import Output
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def verify(
     target: OneTarget = None,
     profile: Profile = None,
     region: Region = None,
+    endpoint_url: EndpointUrl = None,
     archive: ArchiveDir = None,
 ) -> None:
     """Look whether an applied plan has helped: resources are read back, and an audit of just its checks is run.
@@ -73,7 +74,7 @@ def verify(
 
     out: Output = ctx.obj
     name, planned_for = _named(plan)
-    chosen, opened = _chosen(target, planned_for, profile, region, archive)
+    chosen, opened = _chosen(target, planned_for, profile, region, endpoint_url, archive)
     with out.progress() as progress:
         found = verify_campaign(
             chosen,
@@ -148,6 +149,7 @@ def make(
     target: OneTarget = None,
     profile: Profile = None,
     region: Region = None,
+    endpoint_url: EndpointUrl = None,
     archive: ArchiveDir = None,
     out_file: Annotated[
         Path | None,
@@ -166,7 +168,7 @@ def make(
 
     out: Output = ctx.obj
     name, planned_for = _named(plan)
-    chosen, opened = _chosen(target, planned_for, profile, region, archive)
+    chosen, opened = _chosen(target, planned_for, profile, region, endpoint_url, archive)
     with out.progress() as progress, session_for(chosen, opened, progress=progress) as session:
         made = make_rollback(session, opened, name, require_approval=require_approval, progress=progress)
     if not made.operations:
@@ -195,6 +197,7 @@ def approve(
     target: OneTarget = None,
     profile: Profile = None,
     region: Region = None,
+    endpoint_url: EndpointUrl = None,
     archive: ArchiveDir = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The approval's file (default: NAME.approval.yaml).")
@@ -208,7 +211,7 @@ def approve(
     out: Output = ctx.obj
     found = read_rollback(file)
     path = out_file or approval_path(file)
-    chosen, opened = _chosen(target, found.target, profile, region, archive)
+    chosen, opened = _chosen(target, found.target, profile, region, endpoint_url, archive)
     with out.progress() as progress, session_for(chosen, opened, progress=progress) as session:
         given = give_approval(found, session, path, note=note)
     data = {
@@ -235,6 +238,7 @@ def apply(
     target: OneTarget = None,
     profile: Profile = None,
     region: Region = None,
+    endpoint_url: EndpointUrl = None,
     archive: ArchiveDir = None,
 ) -> None:
     """Carry a roll-back plan out: each resource is looked at, and given back what it had if it still is as we left it.
@@ -251,7 +255,7 @@ def apply(
     found = read_rollback(file)
     beside = approval_path(file)
     given = read_approval(approval or beside) if approval or beside.exists() else None
-    chosen, opened = _chosen(target, found.target, profile, region, archive)
+    chosen, opened = _chosen(target, found.target, profile, region, endpoint_url, archive)
 
     def ask() -> bool:
         if out.json or not sys.stdin.isatty():
@@ -351,11 +355,16 @@ def _named(plan: str) -> tuple[str, str | None]:
 
 
 def _chosen(
-    target: str | None, planned_for: str | None, profile: str | None, region: str | None, archive: Path | None
+    target: str | None,
+    planned_for: str | None,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    archive: Path | None,
 ) -> tuple[Target, Archive]:
     """Return the target that the options name, else the plan's own, and its archive."""
     from ddreport.workflows.load import open_archive
 
-    name = target or (None if profile or region else planned_for)
-    (chosen,) = chosen_targets([name] if name else None, profile=profile, region=region)
+    name = target or (None if profile or region or endpoint_url else planned_for)
+    (chosen,) = chosen_targets([name] if name else None, profile=profile, region=region, endpoint_url=endpoint_url)
     return chosen, open_archive([chosen.name], archive or "")

@@ -11,7 +11,7 @@ from ddreport.archive.campaigns import CampaignJournal, campaign_digests, find_c
 from ddreport.aws.on_demand_audits import AuditEnd, cancel_audit, start_on_demand_audit, wait_for_audit
 from ddreport.aws.prestate import read_states
 from ddreport.errors import AwsCallError, InputError, MitigationError, NoDataError
-from ddreport.mitigation.effects import Effect, ProblemEffect, ReadBack, ResourceReadBack
+from ddreport.mitigation.effects import Effect, ProblemEffect, ReadBack, ResourceReadBack, effect_counts
 from ddreport.mitigation.events import Verified
 from ddreport.mitigation.journal import OutcomeStatus
 from ddreport.mitigation.reversal import touched
@@ -19,7 +19,6 @@ from ddreport.mitigation.verification import (
     READ_BACKS,
     VERIFICATIONS,
     Treated,
-    effect_counts,
     problem_effects,
     read_backs,
     read_backs_table,
@@ -205,11 +204,14 @@ def load_verifications(archive: Archive, name: str | None = None) -> tuple[pd.Da
 
 def _treated(state: CampaignState) -> Treated:
     times: dict[str, datetime] = {}
-    for finding, _, outcome in state.outcomes():
-        if outcome.status in (OutcomeStatus.COMPLETED, OutcomeStatus.UNKNOWN):
-            ended = outcome.end_time or state.last_time
-            if ended is not None:
-                times[finding.finding_id] = max(ended, times.get(finding.finding_id, ended))
+    for batch in state.batches.values():
+        for finding in batch.batch.findings:
+            for name in finding.actions:
+                outcome = batch.outcome(finding, name)
+                # Of a task that AWS has forgotten nobody knows more than when that was found out.
+                ended = outcome.end_time or batch.last_time
+                if outcome.status in (OutcomeStatus.COMPLETED, OutcomeStatus.UNKNOWN) and ended is not None:
+                    times[finding.finding_id] = max(ended, times.get(finding.finding_id, ended))
     return Treated(outcomes_of(state), times, state.runs[0].time)
 
 
