@@ -21,8 +21,9 @@ _UNIT = "Count"
 
 
 def record_audit(backend: AuditBackend, task: AuditTask) -> None:
-    """Hand the figures of an audit that has ended to moto's CloudWatch of the same account and Region."""
-    metrics = cloudwatch_backends[backend.account_id][backend.region_name].metric_data
+    """Hand the figures of an audit that has ended to CloudWatch of the same account and Region, and let alarms see."""
+    cloudwatch = cloudwatch_backends[backend.account_id][backend.region_name]
+    metrics = cloudwatch.metric_data
     # moto wants naive datetimes that mean UTC.
     moment = backend.world.now().replace(tzinfo=None)
     for run in task.runs.values():
@@ -34,3 +35,7 @@ def record_audit(backend: AuditBackend, task: AuditTask) -> None:
         ]
         for name, value in (("NonCompliantResources", run.non_compliant or 0), ("ResourcesEvaluated", run.total)):
             metrics.append(MetricDatum(NAMESPACE, name, float(value), dimensions, moment, _UNIT))
+    # Installed by us; moto's own backend evaluates nothing.
+    evaluate = getattr(cloudwatch, "evaluate", None)
+    if evaluate is not None:
+        evaluate(backend.world.now(), at_once=True)

@@ -12,6 +12,8 @@
   ISO 8601 and now where it is missing
 - `POST /_ddreport/identities` with `{"connections": [{"identityPoolId", "when", "authenticated"}]}`: Cognito identities
   that were connected to the broker
+- `POST /_ddreport/confirm-subscription` with `{"topicArn", "endpoint"}`: somebody confirms the subscription of their
+  e-mail address
 - `POST /_ddreport/weak-keys` with `{"moduli": ["c0ffee..."], "fingerprints": ["0123456789abcdef0123"]}`: further
   keys of Debian's broken OpenSSL
 - `POST /_ddreport/faults` lets things go wrong (`ddreport.emulation.faults`), with one of

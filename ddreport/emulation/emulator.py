@@ -26,6 +26,7 @@ from ddreport.emulation import installation
 from ddreport.emulation import world as worlds
 from ddreport.emulation.audit_backend import AuditBackend, audit_backends
 from ddreport.emulation.clock import ManualClock, RunningClock, utc
+from ddreport.emulation.cloudwatch_backend import evaluate_alarms
 from ddreport.emulation.faults import Faults
 from ddreport.emulation.iam_backend import MANAGED_POLICIES
 from ddreport.emulation.ids import HashIds
@@ -306,6 +307,7 @@ class Emulator(Observations):
                 self._event_time = None
         for backend in backends:
             _audit(backend).forget_old(limit)
+        evaluate_alarms(limit)
 
     def connect_device(
         self,

@@ -2,10 +2,11 @@
 
 Four places of moto are changed, none of its files:
 
-- the URL tables of `iot`, `iam` and `cognito-identity` lead to our response classes, which add what the audit needs and
-  leave the rest to moto;
-- new IoT, IAM, Cognito and CloudWatch backends are made from our subclasses (true certificate dates, AWS's managed
-  policies of the audit, roles of identity pools, metrics found in whatever order their dimensions are named);
+- the URL tables of `iot`, `iam`, `sns` and `cognito-identity` lead to our response classes, which add what the
+  audit needs and leave the rest to moto;
+- new IoT, IAM, Cognito, SNS and CloudWatch backends are made from our subclasses (true certificate dates, AWS's managed
+  policies of the audit, roles of identity pools, subscriptions that people confirm, metrics found in whatever order
+  their dimensions are named, alarms on audits);
 - moto's `utcnow` asks the emulator's clock, so that every creation date is of the emulated world. STS keeps the real
   time: the expiry of temporary credentials is compared with the client's real clock;
 - moto's random numbers are seeded, so that its ids repeat as well.
@@ -22,6 +23,7 @@ import moto.core.utils as moto_utils
 import moto.iam.urls as moto_iam_urls
 import moto.iot.models as moto_iot
 import moto.iot.urls as moto_iot_urls
+import moto.sns.urls as moto_sns_urls
 import moto.sts.models as moto_sts
 from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.cognitoidentity.models import CognitoIdentityBackend, cognitoidentity_backends
@@ -32,6 +34,8 @@ from moto.iam.responses import IamResponse
 from moto.iot.models import IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 from moto.moto_api._internal import mock_random
+from moto.sns.models import SNSBackend, sns_backends
+from moto.sns.responses import SNSResponse
 
 from ddreport.emulation import world as worlds
 from ddreport.emulation.audit_backend import audit_backends
@@ -41,6 +45,7 @@ from ddreport.emulation.iam_backend import EmulatedIAMBackend
 from ddreport.emulation.iot_backend import EmulatedIoTBackend
 from ddreport.emulation.response import EmulatedIoTResponse
 from ddreport.emulation.service_use import EmulatedIamResponse
+from ddreport.emulation.sns_backend import EmulatedSNSBackend, EmulatedSNSResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +66,11 @@ def install(world: World, *, seed: int) -> None:
     moto_iot_urls.url_paths[_IOT_PATHS] = EmulatedIoTResponse.dispatch
     moto_iam_urls.url_paths[_QUERY_PATH] = EmulatedIamResponse.dispatch
     moto_cognito_urls.url_paths[_QUERY_PATH] = EmulatedCognitoResponse.dispatch
+    moto_sns_urls.url_paths[_QUERY_PATH] = EmulatedSNSResponse.dispatch
     iot_backends.backend = EmulatedIoTBackend
     iam_backends.backend = EmulatedIAMBackend
     cognitoidentity_backends.backend = EmulatedCognitoBackend
+    sns_backends.backend = EmulatedSNSBackend
     cloudwatch_backends.backend = EmulatedCloudWatchBackend
     vars(moto_iot)["iot_use_valid_cert"] = _certificate_ids_as_aws_makes_them
     _replace_everywhere(_real_utcnow, _emulated_utcnow)
@@ -77,9 +84,11 @@ def uninstall() -> None:
     moto_iot_urls.url_paths[_IOT_PATHS] = IoTResponse.dispatch
     moto_iam_urls.url_paths[_QUERY_PATH] = IamResponse.dispatch
     moto_cognito_urls.url_paths[_QUERY_PATH] = CognitoIdentityResponse.dispatch
+    moto_sns_urls.url_paths[_QUERY_PATH] = SNSResponse.dispatch
     iot_backends.backend = IoTBackend
     iam_backends.backend = IAMBackend
     cognitoidentity_backends.backend = CognitoIdentityBackend
+    sns_backends.backend = SNSBackend
     cloudwatch_backends.backend = CloudWatchBackend
     vars(moto_iot)["iot_use_valid_cert"] = _real_valid_certificates
     _replace_everywhere(_emulated_utcnow, _real_utcnow)

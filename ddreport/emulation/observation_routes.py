@@ -46,6 +46,11 @@ def _identities(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
     return {"recorded": len(read)}
 
 
+def _confirmations(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
+    arn = emulator.confirm_subscription(_text(body, "topicArn"), _text(body, "endpoint"), **_place(body))
+    return {"subscriptionArn": arn}
+
+
 def _weak_keys(emulator: Emulator, body: dict[str, Any]) -> dict[str, Any]:
     moduli = []
     for text in _texts(body, "moduli"):
@@ -117,5 +122,6 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "certificates"): _certificates,
     ("POST", "service-use"): _service_use,
     ("POST", "identities"): _identities,
+    ("POST", "confirm-subscription"): _confirmations,
     ("POST", "weak-keys"): _weak_keys,
 }

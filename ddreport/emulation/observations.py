@@ -11,6 +11,7 @@ from moto.iam.models import iam_backends
 from ddreport.emulation import roles, service_use
 from ddreport.emulation.clock import utc
 from ddreport.emulation.cognito_backend import identity_pool
+from ddreport.emulation.sns_backend import confirm_subscription
 from ddreport.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Observations(ABC):
 
     lock: threading.RLock
     account: str
+    region: str
 
     @abstractmethod
     def audit(self, account: str | None = None, region: str | None = None) -> AuditBackend:
@@ -36,6 +38,13 @@ class Observations(ABC):
     @abstractmethod
     def now(self) -> datetime:
         """Return the present moment."""
+
+    def confirm_subscription(
+        self, topic_arn: str, endpoint: str, *, account: str | None = None, region: str | None = None
+    ) -> str:
+        """Let somebody confirm the SNS subscription of their e-mail address; return its ARN (`InputError`)."""
+        with self.lock:
+            return confirm_subscription(account or self.account, region or self.region, topic_arn, endpoint)
 
     def publish_crl(
         self, *lists: str | bytes, account: str | None = None, region: str | None = None
