@@ -192,6 +192,10 @@ class MitigationError(DDReportError):
     """A mitigation could not begin or go on; the message says what was done until then."""
 
 
+class SetupError(DDReportError):
+    """A set-up could not go on; the message says what was done until then, and the same command again goes on."""
+
+
 class EngineError(DDReportError):
     """What reduces the rows (Spark) could not be started or could not do the work."""
 

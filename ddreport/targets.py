@@ -102,7 +102,7 @@ def parse_targets(text: str, *, source: str) -> dict[str, Target]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(f"{source} is not valid TOML: {exc}.") from exc
-    _refuse_unknown(document, {"targets"}, where=source)
+    _refuse_unknown(document, {"setup", "targets"}, where=source)
     tables = document.get("targets", {})
     if not isinstance(tables, dict):
         raise SettingsError(f"{source}: `targets` must hold tables such as [targets.prod-eu].")
