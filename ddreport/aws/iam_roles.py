@@ -36,6 +36,12 @@ class RoleFacts:
         Why policies could not be read; empty when all were.
     made_here
         Whether it carries the tag `MADE_BY`.
+    inline
+        Its inline policies by name.
+    attached
+        ARNs of its managed policies.
+    tags
+        Its tags.
     """
 
     name: str
@@ -44,12 +50,17 @@ class RoleFacts:
     policies: tuple[dict[str, Any], ...] = ()
     unread: tuple[str, ...] = ()
     made_here: bool = False
+    inline: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    attached: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class _Policies:
     documents: list[dict[str, Any]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    inline: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attached: list[str] = field(default_factory=list)
 
 
 def fetch_role(iam: BaseClient, name: str) -> RoleFacts | None:
@@ -80,6 +91,9 @@ def fetch_role(iam: BaseClient, name: str) -> RoleFacts | None:
         policies=tuple(found.documents),
         unread=tuple(found.unread),
         made_here=MADE_BY in (role.get("Tags") or []),
+        inline=found.inline,
+        attached=tuple(found.attached),
+        tags={tag["Key"]: tag["Value"] for tag in role.get("Tags") or []},
     )
 
 
@@ -90,14 +104,18 @@ def _read_inline(iam: BaseClient, name: str, found: _Policies) -> None:
     try:
         for policy in fetch_items(iam, "list_role_policies", "PolicyNames", RoleName=name):
             answer = fetch_one(iam, "get_role_policy", RoleName=name, PolicyName=policy)
-            found.documents.append(_document(answer.get("PolicyDocument")))
+            document = _document(answer.get("PolicyDocument"))
+            found.inline[str(policy)] = document
+            found.documents.append(document)
     except AwsCallError as exc:
         _note_refusal(exc, found)
 
 
 def _read_attached(iam: BaseClient, name: str, found: _Policies) -> None:
     try:
-        for policy in fetch_items(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
+        listed = fetch_items(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        found.attached = [policy["PolicyArn"] for policy in listed]
+        for policy in listed:
             about = fetch_one(iam, "get_policy", PolicyArn=policy["PolicyArn"])["Policy"]
             version = about["DefaultVersionId"]
             answer = fetch_one(iam, "get_policy_version", PolicyArn=policy["PolicyArn"], VersionId=version)

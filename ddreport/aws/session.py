@@ -112,8 +112,13 @@ class AwsSession:
         return self._client("iam", _other_endpoint(self.target.endpoint_url))
 
     @cached_property
+    def sns(self) -> BaseClient:
+        """The client for SNS."""
+        return self._client("sns", _other_endpoint(self.target.endpoint_url))
+
+    @cached_property
     def cloudwatch(self) -> BaseClient:
-        """The client for CloudWatch, whose alarms stop a mitigation."""
+        """The client for CloudWatch, whose alarms stop a mitigation and tell of audits."""
         return self._client("cloudwatch", _other_endpoint(self.target.endpoint_url))
 
     def _client(self, service: str, endpoint_url: str | None) -> BaseClient:

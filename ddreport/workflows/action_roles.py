@@ -62,7 +62,7 @@ def check_role(iam: BaseClient, action: MitigationAction, place: Place) -> RoleR
     if facts is None:
         return RoleReport(action.role_arn, notes=(note,))
     _refuse_without_trust(facts, source, place)
-    notes = [f"{facts.name}: {n}" for n in _lacking(facts, needed_grants(action, place))]
+    notes = [f"{facts.name}: {n}" for n in lacking(facts, needed_grants(action, place))]
     logging_role = action.parameters.get("roleArnForLogging")
     if logging_role:
         notes += _check_logging_role(iam, str(logging_role), place)
@@ -150,7 +150,7 @@ def _read(iam: BaseClient, role_arn: str) -> tuple[RoleFacts | None, str]:
 
 
 def _refuse_without_trust(facts: RoleFacts, source: str, place: Place) -> None:
-    if not _trusts(facts, source, place):
+    if not trusts(facts, source, place):
         raise InputError(
             f"the role {facts.arn} does not let AWS IoT take it on for {source}: its trust policy must allow "
             f"sts:AssumeRole to {SERVICE}, with no condition that aws:SourceAccount {place.account} and this "
@@ -160,7 +160,8 @@ def _refuse_without_trust(facts: RoleFacts, source: str, place: Place) -> None:
         )
 
 
-def _trusts(facts: RoleFacts, source: str, place: Place) -> bool:
+def trusts(facts: RoleFacts, source: str, place: Place) -> bool:
+    """Tell whether a role's trust policy lets AWS IoT take it on for `source` (`aws:SourceArn`)."""
     # The rules of policies are pure, and the same whoever applies them.
     from ddreport.emulation.conditions import as_texts, holds, make_context
     from ddreport.emulation.policy import PolicyError, parse_policy
@@ -183,8 +184,8 @@ def _trusts(facts: RoleFacts, source: str, place: Place) -> bool:
     return bool(fitting) and all(s.allow for s in fitting)
 
 
-def _lacking(facts: RoleFacts, grants: Sequence[Grant]) -> list[str]:
-    """Return what the role's policies do not allow, or that they could not all be read."""
+def lacking(facts: RoleFacts, grants: Sequence[Grant]) -> list[str]:
+    """Return in words what the role's policies do not allow, or that they could not all be read."""
     from ddreport.emulation.conditions import make_context
     from ddreport.emulation.policy import Decision, PolicyError, decide, parse_policy
 
@@ -194,16 +195,16 @@ def _lacking(facts: RoleFacts, grants: Sequence[Grant]) -> list[str]:
             policies.append(parse_policy(document))
         except PolicyError:
             continue  # a document that nobody can read grants nothing
-    lacking = []
+    missing = []
     for grant in grants:
         context = make_context({"iam:PassedToService": grant.passed_to} if grant.passed_to else {})
         if decide(policies, grant.action, grant.resource, context) is not Decision.ALLOWED:
-            lacking.append(f"{grant.action} on {grant.resource}")
-    if not lacking:
+            missing.append(f"{grant.action} on {grant.resource}")
+    if not missing:
         return []
     if facts.unread:
         return [f"its permissions could not all be read ({'; '.join(facts.unread)})"]
-    return [f"its policies do not allow {', '.join(lacking)}; without that, executions may fail"]
+    return [f"its policies do not allow {', '.join(missing)}; without that, executions may fail"]
 
 
 def _check_logging_role(iam: BaseClient, role_arn: str, place: Place) -> list[str]:
@@ -213,7 +214,7 @@ def _check_logging_role(iam: BaseClient, role_arn: str, place: Place) -> list[st
         raise InputError(f"the role for logging: {exc.message}", hint=exc.hint) from exc
     if facts is None:
         return [note]
-    if not _trusts(facts, place.arn("iot", "*"), place):
+    if not trusts(facts, place.arn("iot", "*"), place):
         return [
             f"the role for logging, {facts.arn}, does not seem to trust {SERVICE}; without that AWS IoT writes no logs."
         ]

@@ -1,0 +1,1 @@
+"""Set-up at AWS: what is there is read, one change is written."""
