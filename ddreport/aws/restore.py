@@ -9,7 +9,7 @@ from ddreport.aws.errors import aws_errors
 from ddreport.aws.prestate import read_states
 from ddreport.errors import AwsCallError
 from ddreport.mitigation.prestate import is_blank
-from ddreport.mitigation.reversal import Operation, ReverseOperation, Standing, stand
+from ddreport.mitigation.reverse_calls import Operation, ReverseOperation, Standing, stand
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient

@@ -15,8 +15,8 @@ import msgspec
 from ddreport.mitigation.approval import Approval  # noqa: TC001 - as above
 from ddreport.mitigation.effects import ProblemEffect, ResourceReadBack  # noqa: TC001 - as above
 from ddreport.mitigation.prestate import Captured  # noqa: TC001 - as above
-from ddreport.mitigation.reversal import UndoResult  # noqa: TC001 - as above
 from ddreport.mitigation.reversal_plan import RollbackPlan  # noqa: TC001 - as above
+from ddreport.mitigation.reverse_calls import UndoResult  # noqa: TC001 - as above
 
 
 class StopReason(StrEnum):

@@ -15,7 +15,7 @@ from ddreport.mitigation.journal import (
     OutcomeStatus,
 )
 from ddreport.mitigation.prestate import Verdict
-from ddreport.mitigation.reversal import UndoResult
+from ddreport.mitigation.reverse_calls import UndoResult
 from ddreport.schema_types import COUNT, FLAG, TEXT, TIME, Column, Schema
 from ddreport.terms import MitigationActionType
 

@@ -11,7 +11,8 @@ import msgspec
 from ddreport.errors import PlanError
 from ddreport.mitigation.plan import SHORT, ApprovalRule
 from ddreport.mitigation.plan_file import load_document, read_text, text_of, write_text
-from ddreport.mitigation.reversal import LeftAsItIs, ReverseOperation  # noqa: TC001 - as above
+from ddreport.mitigation.reversal import LeftAsItIs  # noqa: TC001 - as above
+from ddreport.mitigation.reverse_calls import ReverseOperation  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,14 +13,14 @@ from ddreport.mitigation.events import (
     UndoAsked,
     UndoEnded,
 )
-from ddreport.mitigation.reversal import UndoResult
+from ddreport.mitigation.reverse_calls import UndoResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ddreport.mitigation.events import AnyEvent
-    from ddreport.mitigation.reversal import ReverseOperation
     from ddreport.mitigation.reversal_plan import RollbackPlan
+    from ddreport.mitigation.reverse_calls import ReverseOperation
 
 
 @dataclass

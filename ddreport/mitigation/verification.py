@@ -19,7 +19,7 @@ from ddreport.history import LINE, Proof
 from ddreport.history.comparable import LOOKS_BACK
 from ddreport.mitigation.effects import Effect, ProblemEffect, ReadBack, ResourceReadBack
 from ddreport.mitigation.prestate import ResourceState, shows, state_after
-from ddreport.mitigation.reversal import Key, touched
+from ddreport.mitigation.reversal import touched
 from ddreport.schemas import SEVERITY, TEXT, TIME, Column, Schema
 from ddreport.terms import OPEN_STATES, ProblemState
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ddreport.mitigation.plan import Plan, PlannedFinding
     from ddreport.mitigation.prestate import Captured
+    from ddreport.mitigation.reverse_calls import Key
 
 LOOK_BACK = timedelta(days=31)
 """How far an on-demand run of a check in `LOOKS_BACK` sees."""

@@ -16,7 +16,7 @@ from ddreport.errors import AwsCallError, PlanError
 from ddreport.mitigation.approval import approve, check_approval
 from ddreport.mitigation.plan import ApprovalRule, PlannedAction, PlannedFinding
 from ddreport.mitigation.prestate import Captured, ResourceState
-from ddreport.mitigation.reversal import Operation, Standing, plan_reversal, stand, touched
+from ddreport.mitigation.reversal import plan_reversal, touched
 from ddreport.mitigation.reversal_plan import (
     FORMAT,
     RollbackPlan,
@@ -26,6 +26,7 @@ from ddreport.mitigation.reversal_plan import (
     seal_rollback,
     write_rollback,
 )
+from ddreport.mitigation.reverse_calls import Operation, Standing, stand
 from ddreport.tables.identity import identify
 
 CA_EXPIRING = "CA_CERTIFICATE_EXPIRING_CHECK"

@@ -23,8 +23,8 @@ from ddreport.aws.session import connect_session
 from ddreport.emulation import RunningClock
 from ddreport.errors import AwsCallError, InputError, MitigationError, PlanError
 from ddreport.mitigation.events import UndoEnded, Verified
-from ddreport.mitigation.reversal import UndoResult
 from ddreport.mitigation.reversal_plan import write_rollback
+from ddreport.mitigation.reverse_calls import UndoResult
 from ddreport.mitigation.selection import Selection
 from ddreport.progress import NoProgress
 from ddreport.targets import Target

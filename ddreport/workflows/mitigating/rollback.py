@@ -21,8 +21,9 @@ from ddreport.mitigation.events import (
     UndoEnded,
 )
 from ddreport.mitigation.journal import OutcomeStatus, fold
-from ddreport.mitigation.reversal import Operation, Standing, UndoResult, plan_reversal, touched
+from ddreport.mitigation.reversal import plan_reversal, touched
 from ddreport.mitigation.reversal_plan import FORMAT, RollbackPlan, rollback_digest, seal_rollback
+from ddreport.mitigation.reverse_calls import Operation, Standing, UndoResult
 from ddreport.mitigation.rollback_state import RollbackState, apply_undoing, rollback_states
 from ddreport.version import __version__
 from ddreport.workflows.mitigating import preflight
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ddreport.mitigation.journal import CampaignState
     from ddreport.mitigation.plan import Plan
     from ddreport.mitigation.prestate import ResourceState
-    from ddreport.mitigation.reversal import Key, ReverseOperation
+    from ddreport.mitigation.reverse_calls import Key, ReverseOperation
     from ddreport.progress import Progress
 
 INTERRUPTED = 130

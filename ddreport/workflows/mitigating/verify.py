@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ddreport.mitigation.journal import CampaignState
     from ddreport.mitigation.plan import Plan
     from ddreport.mitigation.prestate import ResourceState
-    from ddreport.mitigation.reversal import Key
+    from ddreport.mitigation.reverse_calls import Key
     from ddreport.progress import Progress
     from ddreport.targets import Target
 
