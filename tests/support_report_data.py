@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from ddreport import history
 from ddreport.catalogue import describe_check
-from ddreport.schemas import AUDIT_TASKS, CHECKS, FINDINGS
+from ddreport.schemas import AUDIT_TASKS, CHECKS, FINDINGS, MITIGATION_EXECUTIONS, MITIGATION_TASKS
 
 AS_OF = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -84,6 +85,14 @@ class FakeData:
     emulated: bool = True
     fingerprint: str = "9f2c" * 16
     notes: list[str] = field(default_factory=list)
+    mitigation_tasks: pd.DataFrame = field(default_factory=MITIGATION_TASKS.empty)
+    mitigation_executions: pd.DataFrame = field(default_factory=MITIGATION_EXECUTIONS.empty)
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Every problem as of `as_of`."""
+        runs = history.check_runs(self.audit_tasks, self.checks, self.findings)
+        return history.problems(history.spans(self.findings, runs), runs, as_of=self.as_of)
 
 
 def _bad_resources(day: int, rng: random.Random, certificates: list[str]) -> dict[str, list[str]]:
@@ -126,16 +135,65 @@ def report_data(
             _audit(
                 later, f"{seed}{day:030d}d", bad, (SHARED, POLICY), (account, region), tasks, runs, found, demand=True
             )
+    findings = FINDINGS.conform(pd.DataFrame(found, columns=FINDINGS.column_names))
+    launches, executions = _mitigations(findings, f"{seed}{54:031d}", (account, region))
     fields: dict[str, Any] = {
         "start": AS_OF - timedelta(days=days),
         "accounts": [account],
         "regions": [region],
+        "mitigation_tasks": launches,
+        "mitigation_executions": executions,
     }
     return FakeData(
         AUDIT_TASKS.conform(pd.DataFrame(tasks)),
         CHECKS.conform(pd.DataFrame(runs)),
-        FINDINGS.conform(pd.DataFrame(found, columns=FINDINGS.column_names)),
+        findings,
         **(fields | more),
+    )
+
+
+def _mitigations(
+    findings: pd.DataFrame, audit_task_id: str, place: tuple[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make one plan of two AWS tasks: the policies of an audit are blanked, certificates deactivated, one not."""
+    own = findings[findings["audit_task_id"] == audit_task_id]
+    keys = {"account": place[0], "region": place[1]}
+    launches: list[dict[str, Any]] = []
+    executions: list[dict[str, Any]] = []
+    for number, (check, action) in enumerate({POLICY: "Blank <b>policy</b>", EXPIRING: "Deactivate"}.items(), start=1):
+        treated = own[own["check_name"] == check].head(20)
+        if treated.empty:
+            continue
+        start = treated["task_start_time"].iloc[0] + timedelta(hours=3, minutes=number)
+        task = f"ddreport-0123456789abcdef-{number:04d}"
+        counts = {n: 0 for n in MITIGATION_TASKS.column_names if n.endswith("_count")}
+        launches.append(
+            {
+                **keys,
+                **counts,
+                "mitigation_task_id": task,
+                "task_status": "COMPLETED",
+                "start_time": start,
+                "end_time": start + timedelta(minutes=1),
+                "total_findings_count": len(treated),
+                "target": "{}",
+                "check_to_actions": "{}",
+                "emulated": True,
+            }
+        )
+        executions += [
+            {
+                **keys,
+                "mitigation_task_id": task,
+                "finding_id": finding,
+                "action_name": action,
+                "status": "FAILED" if place_of == 3 else "COMPLETED",
+            }
+            for place_of, finding in enumerate(treated["finding_id"])
+        ]
+    return (
+        MITIGATION_TASKS.conform(pd.DataFrame(launches, columns=MITIGATION_TASKS.column_names)),
+        MITIGATION_EXECUTIONS.conform(pd.DataFrame(executions, columns=MITIGATION_EXECUTIONS.column_names)),
     )
 
 

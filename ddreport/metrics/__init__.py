@@ -18,6 +18,7 @@ from ddreport.metrics.flow import problem_flow
 from ddreport.metrics.forecast import backlog_forecast
 from ddreport.metrics.gaps import data_gaps
 from ddreport.metrics.membership import memberships
+from ddreport.metrics.mitigation_effect import mitigation_effect
 from ddreport.metrics.posture import posture_contributions, posture_score
 from ddreport.metrics.resolution import resolution_curve, time_to_resolve
 from ddreport.metrics.resources import top_resources
@@ -56,6 +57,7 @@ __all__ = [
     "difference_summary",
     "key_figures",
     "memberships",
+    "mitigation_effect",
     "moments_of_audits",
     "non_compliant_by_severity",
     "open_by_age",

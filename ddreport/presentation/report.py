@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddreport import metrics
+from ddreport.history import PROBLEMS
 from ddreport.presentation import charts, sections
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ class ReportData(Protocol):
     @property
     def findings(self) -> pd.DataFrame:
         """Findings of these audits, suppressed ones included."""
+
+    @property
+    def mitigation_tasks(self) -> pd.DataFrame:
+        """Mitigation tasks that began in the window."""
+
+    @property
+    def mitigation_executions(self) -> pd.DataFrame:
+        """What these did to each finding."""
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Every problem with its state at the window's end."""
 
     @property
     def as_of(self) -> datetime:
@@ -94,6 +107,13 @@ class _Measures:
     def current_findings(self) -> pd.DataFrame:
         return metrics.current_findings(self.data.findings, self.data.checks, as_of=self.data.as_of)
 
+    @cached_property
+    def mitigation_effect(self) -> pd.DataFrame:
+        tasks = self.data.mitigation_tasks
+        # Following the problems takes time, which a report without mitigations need not spend.
+        problems = PROBLEMS.empty() if tasks.empty else self.data.problems
+        return metrics.mitigation_effect(tasks, self.data.mitigation_executions, self.data.findings, problems)
+
 
 _latest: _Measures | None = None
 
@@ -139,9 +159,9 @@ def check_matrix(data: ReportData) -> Chart:
 
 
 def severity(data: ReportData) -> Chart:
-    """Chart the non-compliant resources by severity over time."""
+    """Chart the non-compliant resources by severity over time, with the launches of mitigations."""
     table = metrics.non_compliant_by_severity(data.findings, data.checks, audit_tasks=data.audit_tasks)
-    return charts.severity_chart(table)
+    return charts.severity_chart(table, mitigations=_measures(data).mitigation_effect)
 
 
 def checks(data: ReportData) -> Section:
@@ -161,6 +181,11 @@ def top_resources(data: ReportData, *, limit: int = 10) -> Chart:
 def findings(data: ReportData, *, limit: int = 30) -> Section:
     """List the open findings, the most severe first, and how many are not shown."""
     return sections.findings_section(_measures(data).current_findings, data.findings, limit=limit)
+
+
+def mitigations(data: ReportData) -> Section:
+    """List what was mitigated and what became of it."""
+    return sections.mitigations_section(_measures(data).mitigation_effect)
 
 
 def data_gaps(data: ReportData) -> Section:

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from ddreport.presentation import report
 from ddreport.presentation.charts import (
     Chart,
     check_matrix_chart,
@@ -371,3 +372,12 @@ def test_every_colour_of_a_chart_has_a_dark_counterpart(name: str, all_charts: A
     chart = draw(table)
     used = set(re.findall(r"#[0-9a-f]{6}\b|rgba?\([^)]*\)", json.dumps(chart.spec)))
     assert used <= set(chart._repr_mimebundle_()[1]["ddreport"]["dark"])
+
+
+def test_the_severity_chart_marks_when_a_mitigation_began(data: Any) -> None:
+    chart = report.severity(data)
+    lines = [t for t in chart.spec["data"] if t.get("mode") == "lines"]
+    (start,) = {t["x"][0] for t in lines}
+    assert start == data.mitigation_tasks["start_time"].min().strftime("%Y-%m-%dT%H:%M:%S")
+    assert "Dotted upright lines: 1 launch of mitigation actions." in chart.reading
+    assert "Blank &lt;b&gt;policy&lt;/b&gt;" in lines[0]["customdata"][0]

@@ -324,3 +324,22 @@ def test_the_same_data_gives_the_same_sections(story: Any) -> None:
 @pytest.mark.parametrize("days", [0, 1, 2])
 def test_a_very_short_history_makes_every_section(days: int, story: Any) -> None:
     assert len(everything(story.report_data(days=days))) == 10
+
+
+def test_mitigations_tell_what_became_of_the_problems(data: Any, read_html: Reader) -> None:
+    html = report.mitigations(data).html
+    page = read_html(html)
+    effect = metrics.mitigation_effect(
+        data.mitigation_tasks, data.mitigation_executions, data.findings, data.problems
+    ).iloc[0]
+    assert effect["resolved_count"] > 0
+    (finding,) = [t for t in page.texts["p"] if "launch" in t]
+    assert finding.startswith(f"1 launch treated {effect['problems_count']} problems")
+    assert f"see {effect['resolved_count']} of them gone; 1 execution failed" in finding
+    assert "Blank <b>policy</b> and Deactivate" in page.text
+    assert "b" not in page.names()
+
+
+def test_without_mitigations_the_section_says_so(data: Any, read_html: Reader) -> None:
+    none = dataclasses.replace(data, mitigation_tasks=data.mitigation_tasks.iloc[:0])
+    assert "No mitigation action was applied" in read_html(report.mitigations(none).html).text

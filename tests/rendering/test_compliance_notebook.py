@@ -77,5 +77,5 @@ def test_every_section_it_calls_exists(cells: list[Any]) -> None:
         and isinstance(node.func, ast.Attribute)
         and ast.unparse(node.func.value) == "dd.report"
     }
-    assert len(called) == 10
+    assert len(called) == 11
     assert all(callable(getattr(report, name)) for name in called)

@@ -21,7 +21,7 @@ HEADING = "Non-compliant resources by severity"
 COUNT = "non_compliant_count"
 
 
-def severity_chart(by_severity: pd.DataFrame) -> Chart:
+def severity_chart(by_severity: pd.DataFrame, *, mitigations: pd.DataFrame | None = None) -> Chart:
     """Non-compliant resources per audit, stacked by severity, the most severe at the bottom.
 
     Axes: day the audit started (UTC); number of non-compliant resources (pairs of check and resource, suppressed ones
@@ -33,6 +33,8 @@ def severity_chart(by_severity: pd.DataFrame) -> Chart:
     ----------
     by_severity
         Table of `metrics.non_compliant_by_severity`, one row per audit and severity.
+    mitigations
+        Table of `metrics.mitigation_effect`: an upright line marks when each launch began.
     """
     if by_severity.empty:
         return empty_chart(HEADING, "No audit in this window finished a check, so there is nothing to count.")
@@ -84,11 +86,12 @@ def severity_chart(by_severity: pd.DataFrame) -> Chart:
     _label_ends(drawing, audits, severities, top)
     _mark_incomplete(drawing, audits, severities, widths, hover)
     label_gaps(drawing, gaps(starts, usual))
+    launches = 0 if mitigations is None else _mark_mitigations(drawing, mitigations, starts, max(top * 1.08, 1))
     return Chart(
         spec=drawing.spec,
         heading=HEADING,
         finding=finding,
-        reading=_reading(audits),
+        reading=_reading(audits, launches),
         table=_table(audits, severities),
         untitled={"layout.margin.t": 14, "layout.height": 385},
         narrow={"layout.margin.r": 108, "layout.height": 360, "layout.xaxis.nticks": 4, "layout.yaxis.title.text": ""},
@@ -182,6 +185,30 @@ def _mark_incomplete(
             )
 
 
+def _mark_mitigations(
+    drawing: theme.Drawing, mitigations: pd.DataFrame, starts: list[pd.Timestamp], height: float
+) -> int:
+    """Draw an upright line where each launch began that the time axis holds; return how many these are."""
+    within = mitigations[mitigations["start_time"] >= starts[0]].sort_values("start_time")
+    for row in within.to_dict("records"):
+        text = f"<b>Mitigation</b>, {formats.time(row['start_time'])}<br>{plot_text(row['action_names'], 60)}"
+        text += (
+            f"<br>{formats.plural(row['findings_count'], 'finding')}, {formats.count(row['resolved_count'])} gone since"
+        )
+        drawing.add_scatter(
+            x=[iso(row["start_time"])] * 3,
+            y=[0, height / 2, height],
+            mode="lines",
+            line={"color": INK["light"], "width": 1.5, "dash": "dot"},
+            customdata=[text] * 3,
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    if len(within) <= FEW:
+        for moment in within["start_time"]:
+            label_upright(drawing, moment, "mitigation", above=height, top=height)
+    return len(within)
+
+
 def _finding(audits: pd.DataFrame, severities: list[str]) -> str:
     totals = audits[severities].sum(axis=1)
     now = int(totals.iloc[-1])
@@ -198,7 +225,7 @@ def _finding(audits: pd.DataFrame, severities: list[str]) -> str:
     return text
 
 
-def _reading(audits: pd.DataFrame) -> str:
+def _reading(audits: pd.DataFrame, launches: int) -> str:
     said = [
         f"{formats.plural(len(audits), 'audit')}, {formats.span(audits.index[0], audits.index[-1])}.",
         "Each layer is a severity, the most severe at the bottom.",
@@ -209,6 +236,8 @@ def _reading(audits: pd.DataFrame) -> str:
             f"Triangles: {formats.plural(incomplete, 'audit')} that did not judge every check, so there were at least "
             "as many."
         )
+    if launches:
+        said.append(f"Dotted upright lines: {formats.plural(launches, 'launch', 'launches')} of mitigation actions.")
     return " ".join(said)
 
 

@@ -5,6 +5,7 @@ from ddreport.presentation.sections.checks import checks_section
 from ddreport.presentation.sections.findings import findings_section
 from ddreport.presentation.sections.gaps import gaps_section
 from ddreport.presentation.sections.head import header_section, key_figures_section
+from ddreport.presentation.sections.mitigations import mitigations_section
 from ddreport.presentation.sections.provenance import provenance_section
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "gaps_section",
     "header_section",
     "key_figures_section",
+    "mitigations_section",
     "provenance_section",
 ]
