@@ -1,8 +1,8 @@
 """Errors of `ddreport`: one base, facts as attributes for programs, a plain text with the next step for people.
 
 Every message says what happened, with the values; what would be allowed; and, after `Hint:`, what to do next.
-`exit_code` is what the command line ends with: 1 failure, 2 wrong use or input, 3 compliance gate failed,
-4 only part of the data could be had.
+`exit_code` is what the command line ends with: 1 failure, 2 wrong use or input, 3 a gate said stop (compliance, or
+failures and alarms of a mitigation), 4 only part of it could be had or done.
 """
 
 from __future__ import annotations

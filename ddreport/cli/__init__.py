@@ -1,7 +1,8 @@
 """The command line `ddreport`: a thin shell over the workflows.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 fine, 1 failure, 2 wrong use or input,
-3 compliance gate failed, 4 only part of the data could be had, 130 interrupted with Ctrl-C.
+3 a gate said stop (compliance, or failures and alarms of a mitigation), 4 only part of it could be had or done,
+130 interrupted with Ctrl-C.
 """
 
 from __future__ import annotations

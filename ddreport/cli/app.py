@@ -42,7 +42,8 @@ app = typer.Typer(
     ),
     epilog=(
         "Global options may stand anywhere. Results go to stdout, progress to stderr. Exit codes: 0 fine, 1 failure, "
-        "2 wrong use or input, 3 compliance gate failed, 4 only part of the data could be had."
+        "2 wrong use or input, 3 a gate said stop (compliance, or failures and alarms of a mitigation), 4 only part of "
+        "it could be had or done, 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -3,12 +3,13 @@
 The clock is scaled: the server's rates and times, the client's limiter and the pace at which it looks at running tasks
 all run `--scale` times faster than AWS. Everything else is real: boto3 over HTTP, threads, the journal and the archive
 on disk with every fsync. What the processor and the disk need is not scaled, so it counts `--scale` times over against
-us.
+us, and so does every thread that wakes up late: on a busy machine a smaller scale is the fairer one.
 
 Each finding is a device certificate that is deactivated. A task of AWS takes half a second for each finding, ten run at
 once, and an eleventh is refused. The floor is what the rates impose on the calls that must be made: of all operations
 the one with the most calls for its rate, which is `ListAuditMitigationActionsExecutions`, once per finding, at ten a
-second. Each finding must be treated exactly once, in the waves of the plan: 1, 5 %, the rest.
+second. Waves begin one after the other and a task takes its time, so some 35 s come on top, however many findings there
+are. Each finding must be treated exactly once, in the waves of the plan: 1, 5 %, the rest.
 """
 
 from __future__ import annotations

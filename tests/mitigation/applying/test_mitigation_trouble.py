@@ -274,3 +274,16 @@ def test_a_suppressed_finding_is_told_to_be_left_alone_by_aws(site):
     assert (row["status"], row["error_code"]) == ("SKIPPED", "NO_RECORD")
     assert "suppress" in row["advice"]
     assert site.status_of(certificate) == "ACTIVE"
+
+
+def test_a_finding_waits_for_an_earlier_one_of_the_same_resource(site):
+    site.iot.create_thing_group(thingGroupName="quarantine")
+    site.certificates(1)
+    actions = site.define("Deactivate", "Quarantine")
+    first = site.planned(site.audit(EXPIRING), "Deactivate")
+    second = site.planned(site.audit(EXPIRING), "Quarantine")
+    done = site.apply(site.plan(first + second, actions))
+    assert done.exit_code == 0
+    asked = site.watch.requests
+    assert asked.count(START) == 2
+    assert asked.index("ListThingGroupsForThing") > asked.index("ListAuditMitigationActionsExecutions")
