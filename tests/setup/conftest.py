@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -86,8 +87,6 @@ class Recorder(_Application):
         if service in ("iot", "execute-api"):
             found = find_operation(environ["REQUEST_METHOD"], path)
             return Asked(f"iot:{found[0] if found else path}", region)
-        if "/operation/" in path:
-            return Asked(f"{service}:{path.rpartition('/')[2]}", region)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
@@ -98,14 +97,9 @@ def _refuse(
     refusal: Refusal, asked: Asked, environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
     headers = [("x-amzn-ErrorType", refusal.code), ("x-ddreport-emulator", "test")]
-    if "/operation/" in environ["PATH_INFO"]:
-        text = b"".join(bytes([0x78, len(w)]) + w for w in (b"__type", refusal.code.encode(), b"message", b"no"))
-        headers += [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")]
-        start_response("400 Bad Request", headers)
-        return [b"\xa2" + text]
-    if asked.operation.startswith("iot:"):
+    if asked.operation.startswith("iot:") or "HTTP_X_AMZ_TARGET" in environ:
         start_response("403 Forbidden", [*headers, ("Content-Type", "application/json")])
-        return [b'{"message": "%s"}' % refusal.message.encode()]
+        return [json.dumps({"__type": refusal.code, "message": refusal.message}).encode()]
     body = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
     start_response("403 Forbidden", [*headers, ("Content-Type", "text/xml")])
     return [f"<ErrorResponse>{body}<RequestId>1</RequestId></ErrorResponse>".encode()]
