@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CONFIGURATION = "configuration"
 """How the audit configuration is called in a plan; there is one."""
 
+_LOGGING_CHECK = "LOGGING_DISABLED_CHECK"
+
 OPTIONS = "V2 options"
 """How the logging options are called in a plan; there are one."""
 
@@ -138,6 +140,8 @@ def plan_logging(desired: Desired, definitions: Definitions, present: Present, m
     if isinstance(state, Unknown):
         planned.changes.append(unknown(Part.LOGGING, OPTIONS, state))
         return planned
+    if desired.log_level == "DISABLED" and _LOGGING_CHECK in desired.checks:
+        planned.warnings.append(f"the wanted log level is DISABLED, which {_LOGGING_CHECK} will report at every audit.")
     wanted = {"roleArn": definitions.logging_role_arn, "defaultLogLevel": desired.log_level, "disableAllLogs": False}
     digest = digest_of(wanted)
     call = Call("iot", "set_v2_logging_options", wanted)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from moto.cloudwatch.models import cloudwatch_backends
 
 from ddreport.errors import InputError, SetupError
 from ddreport.setup.desired import (
@@ -23,6 +24,7 @@ from ddreport.setup.desired import (
 from ddreport.setup.marks import KEY
 from ddreport.setup.roles import AUDIT_ACTIONS
 
+ACCOUNT = "111122223333"
 LOGGING = "LOGGING_DISABLED_CHECK"
 EXPIRING = "DEVICE_CERTIFICATE_EXPIRING_CHECK"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:IoTDDNotifications"
@@ -590,3 +592,11 @@ def test_tags_are_put_on_what_is_made_and_drift_of_them_is_found(world, changes)
     assert found.pending[0].details == ("tag team is not set, wanted: iot",)
     world.apply(desired)
     assert world.plan(desired).as_wanted
+
+
+def test_what_aws_does_not_show_after_all_was_done_is_told(world):
+    alarms = cloudwatch_backends[ACCOUNT]["eu-west-1"].alarms
+    world.recorder.after = lambda asked: alarms.clear() if asked.operation == "cloudwatch:PutMetricAlarm" else None
+    done = world.apply(SMALL)
+    assert world.waited == [2.0, 5.0, 10.0]
+    assert {change.part for change in done.left} == {"alarm"}

@@ -248,3 +248,8 @@ def test_what_is_there_is_told_with_who_made_it():
     assert rows[Part.ROLE, "Gone"].state == "not there"
     assert rows[Part.ROLE, "Hidden"].made_by == "unknown"
     assert rows[Part.LOGGING, "V2 options"].state == "never set up"
+
+
+def test_a_log_level_that_the_audit_will_report_is_warned_of():
+    plan = make_plan(replace(Desired(), log_level="DISABLED"), present())
+    assert any("LOGGING_DISABLED_CHECK will report" in warning for warning in plan.warnings)

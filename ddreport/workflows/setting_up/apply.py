@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_PLANS = 4
 """How often a plan is made anew because an account was found otherwise than it was read."""
 
+LOOK_AGAIN = (2.0, 5.0, 10.0)
+"""Seconds until it is looked again whether AWS shows what was done: reads may lag behind writes."""
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -111,7 +114,14 @@ def carry_out(
         raise _stopped(change, exc, done) from exc
     if not done:
         return Applied(plan)
-    return Applied(plan, tuple(done), replan().pending)
+    left = replan().pending
+    for pause in LOOK_AGAIN:
+        if not left:
+            break
+        progress.stage("AWS does not show everything yet; looking again")
+        sleep(pause)
+        left = replan().pending
+    return Applied(plan, tuple(done), left)
 
 
 def refuse_problems(plan: SetupPlan) -> None:
