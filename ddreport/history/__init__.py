@@ -8,10 +8,10 @@ The way of the data, by the rules of docs/lifecycle.md:
                   · ──state_counts──▶ how many were in which state over time
     runs ──line_states──▶ how each check stands at given moments
 
-Only `check_runs` and `spans` touch the findings: they take pandas, DuckDB or Spark and reduce them where they are. The
-rest is pandas on small tables. Who asks several questions of the same spans puts them on their lines once (`chain`),
-and asks `problems_of`, `episodes_of` and `state_counts_of`. `extend_spans` adds later audits at the cost of these
-alone.
+Only `check_runs` and `spans` touch the findings: they take pandas, DuckDB or Spark and reduce them where they are, or
+`reports` of them, reduced once for both. The rest is pandas on small tables. Who asks several questions of the same
+spans puts them on their lines once (`chain`), and asks `problems_of`, `episodes_of` and `state_counts_of`.
+`extend_spans` adds later audits at the cost of these alone.
 """
 
 from ddreport.history.chains import Chains, chain
@@ -19,6 +19,7 @@ from ddreport.history.episodes import episodes, episodes_of
 from ddreport.history.identity import LINE, PROBLEM, problem_id, problem_ids
 from ddreport.history.lines import line_states
 from ddreport.history.problems import problems, problems_of, state_counts, state_counts_of
+from ddreport.history.reports import Reports, reports
 from ddreport.history.results import (
     CHECK_RUNS,
     EPISODES,
@@ -46,6 +47,7 @@ __all__ = [
     "LineState",
     "ProblemState",
     "Proof",
+    "Reports",
     "Resolution",
     "chain",
     "check_runs",
@@ -59,6 +61,7 @@ __all__ = [
     "problem_ids",
     "problems",
     "problems_of",
+    "reports",
     "spans",
     "state_counts",
     "state_counts_of",

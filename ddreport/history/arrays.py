@@ -51,7 +51,7 @@ def moment(time: datetime) -> int:
 
 
 def ranks(table: pd.DataFrame, columns: Sequence[str]) -> Ints:
-    """Return for each row the rank of its values in these text columns, from 0; rows with equal values share one.
+    """Return for each row the rank of its values in these columns (text or whole numbers), from 0; equal ones share it.
 
     Missing values come last. Many times faster than sorting the table: each text is compared once.
     """

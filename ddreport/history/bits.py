@@ -10,6 +10,7 @@ for 64 bits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -42,9 +43,17 @@ def with_bits(table: pd.DataFrame, slots: Ints) -> pd.DataFrame:
     return table.assign(block=slots // BLOCK, low_bit=low, high_bit=high)
 
 
+@dataclass(frozen=True)
+class Summed:
+    """How many rows were summed, and whether any thing and variant came twice in one slot."""
+
+    rows_count: int
+    doubled: bool
+
+
 def sum_bits(
     rows: nw.LazyFrame[Any], things: Sequence[str], variants: Sequence[str], *, latest: Sequence[str] = ()
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Summed]:
     """Return per thing, variant and block the bits of the slots in which it was reported.
 
     Parameters
@@ -62,9 +71,12 @@ def sum_bits(
     -------
     DataFrame
         The columns named, `block` and `bits` (int64).
+    Summed
+        What was in them.
     """
     sums = _sums(rows, [*things, *variants], latest)
     doubled = (sums["bits_count"] != sums["reports_count"]).to_numpy(dtype=bool)
+    summed = Summed(int(sums["reports_count"].sum()), bool(doubled.any()))
     if doubled.any():
         again = sums.loc[doubled, list(things)].drop_duplicates()
         keys = upload(again, like=rows)
@@ -78,7 +90,7 @@ def sum_bits(
             [sums[(kept["where"] == "left_only").to_numpy()], _sums(once, [*things, *variants], latest)],
             ignore_index=True,
         )
-    return sums.drop(columns=["reports_count", "bits_count"]).astype({"block": "int64"})
+    return sums.drop(columns=["reports_count", "bits_count"]).astype({"block": "int64"}), summed
 
 
 def _sums(rows: nw.LazyFrame[Any], keys: Sequence[str], latest: Sequence[str]) -> pd.DataFrame:
@@ -99,11 +111,15 @@ def set_bits(values: Ints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.concatenate([rows for rows, _ in found]), np.concatenate([places for _, places in found])
 
 
-def count_bits(values: Ints) -> Ints:
-    """Return for each of the 64 places in how many of the values the bit is set."""
-    counts = np.zeros(64, dtype=np.int64)
+def count_bits_by(values: Ints, groups: Ints) -> Ints:
+    """Return for each group (numbered from 0, without gaps) and each of the 64 places in how many values it is set."""
+    counts = np.zeros((int(groups.max()) + 1 if len(groups) else 0, 64), dtype=np.int64)
+    order = np.argsort(groups, kind="stable")
     for start in range(0, len(values), _ROWS_AT_ONCE):
-        np.add(counts, _matrix(values[start : start + _ROWS_AT_ONCE]).sum(axis=0, dtype="int64"), out=counts)
+        rows = order[start : start + _ROWS_AT_ONCE]
+        own = groups[rows]
+        begins = np.flatnonzero(np.concatenate([[True], own[1:] != own[:-1]]))
+        counts[own[begins]] += np.add.reduceat(_matrix(values[rows]), begins, axis=0, dtype=np.int64)
     return counts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from hashlib import sha256 as _sha256
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -34,15 +35,27 @@ def problem_id(parts: Iterable[str]) -> str:
 
 def problem_ids(rows: pd.DataFrame) -> pd.Series[str]:
     """Return the `problem_id` of each row; reads the columns of `PROBLEM`, which must be there in every row."""
-    columns = [rows[name].to_numpy(dtype=object) for name in PROBLEM]
-    return pd.Series([_fast_id(parts) for parts in zip(*columns, strict=True)], index=rows.index, dtype="str")
+    *columns, resources, reasons = (rows[name].tolist() for name in PROBLEM)
+    heads: dict[tuple[str, ...], str] = {}
+    tails: dict[str, str] = {}
+    found = []
+    for *line, resource, reason in zip(*columns, resources, reasons, strict=True):
+        key = tuple(line)
+        # What comes before and after the resource is the same for many: measured and joined once.
+        head = heads.get(key)
+        if head is None:
+            head = heads[key] = _told(key)
+        tail = tails.get(reason)
+        if tail is None:
+            tail = tails[reason] = _told((reason,))
+        text = f"{head}{len(resource)}:{resource}{tail}"
+        # Where every character is one byte, the six texts are encoded as one.
+        if text.isascii():
+            found.append(_sha256(text.encode()).hexdigest()[:32])
+        else:
+            found.append(problem_id((*key, resource, reason)))
+    return pd.Series(found, index=rows.index, dtype="str")
 
 
-def _fast_id(parts: tuple[str, ...]) -> str:
-    """Return `problem_id(parts)`: where every character is one byte, the six texts are encoded as one."""
-    account, region, check, kind, resource, reason = parts
-    text = (
-        f"{len(account)}:{account}{len(region)}:{region}{len(check)}:{check}"
-        f"{len(kind)}:{kind}{len(resource)}:{resource}{len(reason)}:{reason}"
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:32] if text.isascii() else problem_id(parts)
+def _told(texts: tuple[str, ...]) -> str:
+    return "".join(f"{len(text)}:{text}" for text in texts)

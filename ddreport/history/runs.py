@@ -9,6 +9,7 @@ import narwhals as nw
 from ddreport.engines import AUDIT, Table, collect, scan
 from ddreport.history.comparable import place_in_lines
 from ddreport.history.identity import LINE
+from ddreport.history.reports import RUN, Reports
 from ddreport.history.results import CHECK_RUNS, Proof
 from ddreport.history.thresholds import add_thresholds
 from ddreport.schemas import AUDIT_TASKS, CHECKS, FINDINGS
@@ -16,9 +17,6 @@ from ddreport.terms import CheckRunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RUN = [*AUDIT, "check_name"]
-"""Key of a run."""
 
 ORDER = [*LINE, "task_start_time", "audit_task_id"]
 """Order of runs: line by line, in the order of time."""
@@ -46,7 +44,7 @@ _NOTES = {
 def check_runs(
     audit_tasks: Table,
     checks: Table,
-    findings: Table,
+    findings: Table | Reports,
     *,
     check_configurations: pd.DataFrame | None = None,
     observations: pd.DataFrame | None = None,
@@ -57,8 +55,8 @@ def check_runs(
     ----------
     audit_tasks, checks, findings
         Tables `schemas.AUDIT_TASKS`, `schemas.CHECKS` and `schemas.FINDINGS`; pandas, DuckDB or Spark. Of the findings
-        only their numbers are asked for here: give no finding twice (the archive never does). Audits and checks that
-        come twice count once.
+        only their numbers are asked for here: give no finding twice (the archive never does), or the `reports` of
+        them. Audits and checks that come twice count once.
     check_configurations
         Every stored state of `schemas.CHECK_CONFIGURATIONS`, for the thresholds; None: AWS's defaults all along.
     observations
@@ -79,8 +77,10 @@ def check_runs(
     return place_runs(listed, check_configurations=check_configurations, observations=observations)
 
 
-def list_runs(audit_tasks: Table, checks: Table, findings: Table) -> pd.DataFrame:
+def list_runs(audit_tasks: Table, checks: Table, findings: Table | Reports) -> pd.DataFrame:
     """Return every run with what it proves: the part of `check_runs` that asks the engine, and no other audits.
+
+    The findings may be `reports` of them, reduced already.
 
     Returns
     -------
@@ -106,15 +106,18 @@ def place_runs(
     return CHECK_RUNS.conform(table)
 
 
-def _all_runs(audit_tasks: Table, checks: Table, findings: Table) -> pd.DataFrame:
+def _all_runs(audit_tasks: Table, checks: Table, findings: Table | Reports) -> pd.DataFrame:
     """Join what checks, findings and audits tell of each run, in `ORDER`."""
     columns = [c for c in CHECKS.column_names if c not in ("check_compliant", "message")]
     runs = collect(scan(checks, CHECKS, columns)).drop_duplicates(RUN)
-    counts = collect(
-        scan(findings, FINDINGS, [*RUN, "task_start_time"])
-        .group_by(*RUN)
-        .agg(findings_count=nw.len(), found_time=nw.col("task_start_time").min())
-    )
+    if isinstance(findings, Reports):
+        counts = findings.counts.rename(columns={"task_start_time": "found_time"})
+    else:
+        counts = collect(
+            scan(findings, FINDINGS, [*RUN, "task_start_time"])
+            .group_by(*RUN)
+            .agg(findings_count=nw.len(), found_time=nw.col("task_start_time").min())
+        )
     table = runs.merge(counts, on=RUN, how="outer")
     # A finding of a check that its audit does not list: still a fact.
     table["task_start_time"] = table["task_start_time"].where(table["task_start_time"].notna(), table["found_time"])

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ddreport.history.reports import VARIANT
 from ddreport.history.results import SPANS
-from ddreport.history.stretches import VARIANT, stretches
+from ddreport.history.stretches import stretches
 
 if TYPE_CHECKING:
     from ddreport.engines import Table
     from ddreport.history.arrays import Flags
+    from ddreport.history.reports import Reports
 
 
-def spans(findings: Table, runs: pd.DataFrame) -> pd.DataFrame:
+def spans(findings: Table | Reports, runs: pd.DataFrame) -> pd.DataFrame:
     """Reduce findings to spans: stretches of full runs in a row that reported a problem alike.
 
     Parameters
     ----------
     findings
-        Table `schemas.FINDINGS`; pandas, DuckDB or Spark. They are reduced where they are.
+        Table `schemas.FINDINGS`; pandas, DuckDB or Spark. They are reduced where they are. Or `reports` of them.
     runs
         `results.CHECK_RUNS` of the same audits (`check_runs`).
 

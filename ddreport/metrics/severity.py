@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from ddreport.catalogue import describe_check
-from ddreport.engines import AUDIT, Table, scan, upload
-from ddreport.history.arrays import as_ints
-from ddreport.history.bits import BLOCK, count_bits, sum_bits, with_bits
+from ddreport.engines import AUDIT, Table, scan
+from ddreport.history.arrays import as_ints, ranks
+from ddreport.history.bits import BLOCK, count_bits_by
+from ddreport.history.reports import FAULT, RUN, Reports, audit_bits, numbered
 from ddreport.metrics.audits import known_audits
 from ddreport.metrics.compliance import compliance_by_check
 from ddreport.metrics.results import NON_COMPLIANT_BY_SEVERITY, CheckState
 from ddreport.schemas import CHECKS, FINDINGS
 from ddreport.terms import Severity
 
-if TYPE_CHECKING:
-    import narwhals as nw
-
 SEVERITIES = [s.value for s in Severity]
 PAIR = ["check_name", "resource_type", "resource_id"]
 """A check and a resource; several reasons for it are one pair."""
 
 
-def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Table | None = None) -> pd.DataFrame:
+def non_compliant_by_severity(
+    findings: Table | Reports, checks: Table, *, audit_tasks: Table | None = None
+) -> pd.DataFrame:
     """Count non-compliant resources by severity in each audit, and mark the counts that are not whole.
 
     non_compliant_count = distinct pairs of check and resource with a finding that is not suppressed;
@@ -39,7 +38,8 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     Parameters
     ----------
     findings, checks
-        Tables `schemas.FINDINGS` and `schemas.CHECKS` of the same audits.
+        Tables `schemas.FINDINGS` and `schemas.CHECKS` of the same audits. Instead of the findings `history.reports` of
+        them, where other functions ask for these too.
     audit_tasks
         Table `schemas.AUDIT_TASKS`; adds `task_type`, and audits that have no checks at all.
 
@@ -54,10 +54,17 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     TableSchemaError
         A column is missing, or a severity is none of the four.
     """
-    rows = scan(findings, FINDINGS, [*AUDIT, "task_start_time", *PAIR, "reason_code", "severity", "is_suppressed"])
-    audits = known_audits(audit_tasks, scan(checks, CHECKS, [*AUDIT, "task_start_time"]), rows)
+    tables = [scan(checks, CHECKS, [*AUDIT, "task_start_time"])]
+    if isinstance(findings, Reports):
+        told = findings.counts[[*AUDIT, "task_start_time"]].drop_duplicates(AUDIT)
+        audits = known_audits(audit_tasks, *tables, nw.from_native(told).lazy())
+        counts, severity_of = _pairs_by_audit(findings.bits, findings.audits)
+    else:
+        rows = scan(findings, FINDINGS, [*RUN, "task_start_time", *FAULT, "severity", "is_suppressed"])
+        audits = known_audits(audit_tasks, *tables, rows)
+        places = numbered(audits)
+        counts, severity_of = _pairs_by_audit(audit_bits(rows, places, ["severity", "is_suppressed"])[0], places)
     table = audits.merge(pd.DataFrame({"severity": SEVERITIES}), how="cross")
-    counts, severity_of = _pairs_by_audit(rows, audits)
     unfinished = _unfinished(checks, audit_tasks, severity_of)
     table = table.merge(counts, on=[*AUDIT, "severity"], how="left").merge(
         unfinished, on=[*AUDIT, "severity"], how="left"
@@ -69,38 +76,25 @@ def non_compliant_by_severity(findings: Table, checks: Table, *, audit_tasks: Ta
     return NON_COMPLIANT_BY_SEVERITY.conform(table)
 
 
-def _pairs_by_audit(rows: nw.LazyFrame[Any], audits: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+def _pairs_by_audit(bits: pd.DataFrame, audits: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """Count the pairs of check and resource by audit and severity; also return the severity of each check."""
-    places = audits.groupby(["account", "region"], sort=False)
-    place, slots = as_ints(places.ngroup()), as_ints(places.cumcount())
-    placed = with_bits(audits[AUDIT].assign(place=place), slots)
-    bits = sum_bits(
-        rows.join(upload(placed, like=rows), on=AUDIT, how="inner").drop(*AUDIT, "task_start_time"),
-        ["place", *PAIR, "reason_code"],
-        ["severity", "is_suppressed"],
-    )
-    pair = bits.groupby(["place", "block", "severity", *PAIR], sort=True).ngroup().to_numpy(dtype="int64")
+    pair = ranks(bits, ["place", "block", "severity", *PAIR])
     first = np.unique(pair, return_index=True)[1]
     suppressed = bits["is_suppressed"].to_numpy(dtype=bool)
-    values = bits["bits"].to_numpy(dtype="int64")
+    values = as_ints(bits["bits"])
     # A pair is suppressed in an audit when all its findings there are.
     open_bits, silenced = np.zeros(len(first), dtype="int64"), np.zeros(len(first), dtype="int64")
     np.bitwise_or.at(open_bits, pair[~suppressed], values[~suppressed])
     np.bitwise_or.at(silenced, pair[suppressed], values[suppressed])
     silenced &= ~open_bits
-    parts = []
     groups = bits[["place", "block", "severity"]].take(first).reset_index(drop=True)
-    for key, own in groups.groupby(["place", "block", "severity"]).indices.items():
-        number, block, severity = cast("tuple[int, int, str]", key)
-        counts = {
-            "non_compliant_count": count_bits(open_bits[own])[:BLOCK],
-            "suppressed_count": count_bits(silenced[own])[:BLOCK],
-            "slot": np.arange(BLOCK) + block * BLOCK,
-        }
-        parts.append(pd.DataFrame(counts).assign(place=number, severity=severity))
-    empty = pd.DataFrame({n: pd.Series([], dtype="int64") for n in ("non_compliant_count", "suppressed_count", "slot")})
-    table = pd.concat(parts or [empty.assign(place=0, severity="")], ignore_index=True)
-    table = table.merge(audits[AUDIT].assign(place=place, slot=slots), on=["place", "slot"])
+    group = ranks(groups, ["place", "block", "severity"])
+    names = groups.take(np.unique(group, return_index=True)[1]).reset_index(drop=True)
+    table = names.take(np.repeat(np.arange(len(names)), BLOCK)).reset_index(drop=True)
+    table["slot"] = as_ints(table["block"]) * BLOCK + np.tile(np.arange(BLOCK), len(names))
+    for name, own in (("non_compliant_count", open_bits), ("suppressed_count", silenced)):
+        table[name] = count_bits_by(own, group)[:, :BLOCK].ravel()
+    table = table.merge(audits[[*AUDIT, "place", "slot"]], on=["place", "slot"])
     of_checks = bits.drop_duplicates("check_name")
     severity_of = dict(zip(of_checks["check_name"], of_checks["severity"], strict=True))
     return table[[*AUDIT, "severity", "non_compliant_count", "suppressed_count"]], severity_of

@@ -8,12 +8,14 @@ import shutil
 import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ddreport.archive.reading import find_damage
 from ddreport.errors import EngineError, InputError, MissingExtraError, did_you_mean
+from ddreport.history import Reports, reports
 from ddreport.schemas import COUNT, FLAG, SCHEMAS, SEVERITY, TEXT, TIME
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ class AuditTables:
     audit_tasks: Table
     checks: Table
     findings: Table
+
+    @cached_property
+    def reports(self) -> Reports:
+        """The findings reduced once, for all functions that take `history.Reports`."""
+        return reports(self.findings, self.checks, self.audit_tasks)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +16,7 @@ from ddreport.archive.derived import Derived, read_derived, write_derived
 from ddreport.history.identity import LINE
 from ddreport.history.runs import OWN_COLUMNS
 from ddreport.schema_types import Schema
-from ddreport.workflows.engine import DEFAULT_ENGINE, check_engine, open_tables
+from ddreport.workflows.engine import DEFAULT_ENGINE, AuditTables, check_engine, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -96,7 +97,12 @@ class History:
 
 
 def follow(
-    archive: Archive, *, engine: str = DEFAULT_ENGINE, keep: bool = True, progress: Progress | None = None
+    archive: Archive,
+    *,
+    engine: str = DEFAULT_ENGINE,
+    keep: bool = True,
+    tables: AuditTables | None = None,
+    progress: Progress | None = None,
 ) -> History:
     """Follow every problem over all audits of the archive.
 
@@ -111,6 +117,9 @@ def follow(
         `workflows.engine.open_tables`).
     keep
         Whether to use and to keep what was worked out; False reads and writes nothing of it.
+    tables
+        The tables of this archive where they are open already (`open_tables`), so that what follows can share their
+        `reports`; `engine` does not count then.
 
     Raises
     ------
@@ -127,10 +136,10 @@ def follow(
     if found is None:
         if progress is not None:
             progress.stage(f"Following problems over {len(audits):,} audits")
-        with open_tables(archive, engine) as tables:
-            listed = history.list_runs(tables.audit_tasks, tables.checks, tables.findings)
+        with open_tables(archive, engine) if tables is None else nullcontext(tables) as opened:
+            listed = history.list_runs(opened.audit_tasks, opened.checks, opened.reports)
             runs = _placed(archive, listed)
-            found = _Found(listed, runs, history.spans(tables.findings, runs), len(audits))
+            found = _Found(listed, runs, history.spans(opened.reports, runs), len(audits))
     if keep and found.added_audits_count:
         derived = Derived({"listed_runs": found.listed, "spans": found.spans}, {"rules": RULES, "audits": audits})
         write_derived(archive.path, NAME, derived, _KEPT)

@@ -60,15 +60,21 @@ LARGE_SECONDS, LARGE_GIB = 60.0, 4.0
 AIM_DAY_SHARE = 1 / 20
 
 
-def measures(audit_tasks: Any, checks: Any, findings: Any, *, as_of: datetime) -> dict[str, pd.DataFrame]:
-    """All measures that read findings or checks; the same functions for pandas and for DuckDB."""
+def measures(
+    audit_tasks: Any, checks: Any, findings: Any, *, as_of: datetime, reports: Any = None
+) -> dict[str, pd.DataFrame]:
+    """All measures that read findings or checks; the same functions for pandas and for DuckDB.
+
+    Where the findings were reduced for the life of the problems already (`reports`), this is not done again.
+    """
+    reported = findings if reports is None else reports
     current = metrics.current_findings(findings, checks, as_of=as_of)
     return {
         "compliance": metrics.compliance(audit_tasks, checks),
         "compliance_by_check": metrics.compliance_by_check(checks, audit_tasks=audit_tasks),
         "current_checks": metrics.current_checks(checks, as_of=as_of, audit_tasks=audit_tasks),
         "current_findings": current,
-        "non_compliant_by_severity": metrics.non_compliant_by_severity(findings, checks, audit_tasks=audit_tasks),
+        "non_compliant_by_severity": metrics.non_compliant_by_severity(reported, checks, audit_tasks=audit_tasks),
         "top_resources": metrics.top_resources(current),
         "data_gaps": metrics.data_gaps(audit_tasks, checks, start=as_of - timedelta(days=365), end=as_of),
     }
@@ -117,9 +123,9 @@ def by_pandas(folder: Path, as_of: datetime) -> pd.DataFrame:
 def by_ddreport(folder: Path, as_of: datetime, engine: str = "duckdb") -> pd.DataFrame:
     """Do it with this package, keeping nothing; returns the episodes."""
     archive = Archive.open(folder)
-    lives = follow(archive, engine=engine, keep=False)
     with open_tables(archive, engine) as tables:
-        measures(tables.audit_tasks, tables.checks, tables.findings, as_of=as_of)
+        lives = follow(archive, keep=False, tables=tables)
+        measures(tables.audit_tasks, tables.checks, tables.findings, as_of=as_of, reports=tables.reports)
     start, episodes, now = as_of - timedelta(days=365), lives.episodes(as_of), lives.problems(as_of)
     trend(lives, start=start, end=as_of)
     before = lives.problems(as_of - timedelta(days=30))
