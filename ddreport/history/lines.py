@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ddreport.history.arrays import Ints, LineKey
+    from ddreport.history.arrays import Flags, Ints, LineKey
 
 LONGEST_STEP_DAYS = 31.0
 """Usual step of a check with fewer than two days of full runs: that of the longest schedule."""
@@ -151,12 +151,11 @@ def _state(
 
 
 class _Switches:
-    """When a check was seen on and off in the configuration of one account and Region."""
+    """When a check was seen on and off in the configuration of one account and Region, in the order of time."""
 
-    def __init__(self, states: pd.DataFrame) -> None:
-        self._times = microseconds(states["observed_time"])
-        self._on = states["enabled"].to_numpy(dtype=bool)
-        self.first = int(self._times[0])
+    def __init__(self, times: Ints, on: Flags) -> None:
+        self._times, self._on = times, on
+        self.first = int(times[0])
 
     def off_since(self, end: int, latest_run: int | None) -> str | None:
         """Say since when it is off, or None; a run after the last look shows that it was on then."""
@@ -172,7 +171,8 @@ def _switches(check_configurations: pd.DataFrame | None) -> dict[LineKey, _Switc
     if check_configurations is None:
         return {}
     states = check_configurations.sort_values("observed_time")
-    return {line: _Switches(states.iloc[rows]) for line, rows in rows_by_line(states).items()}
+    times, on = microseconds(states["observed_time"]), states["enabled"].to_numpy(dtype=bool)
+    return {line: _Switches(times[rows], on[rows]) for line, rows in rows_by_line(states).items()}
 
 
 def _when(microsecond: int) -> str:

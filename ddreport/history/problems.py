@@ -13,12 +13,13 @@ from ddreport.history.chains import chain
 from ddreport.history.episodes import resolutions
 from ddreport.history.lines import line_states
 from ddreport.history.results import PROBLEMS, STATE_COUNTS
-from ddreport.history.states import States, number_lines, states_at
+from ddreport.history.states import Stands, States, states_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from ddreport.history.arrays import Ints
     from ddreport.history.chains import Chains
 
 
@@ -59,7 +60,7 @@ def problems_of(chains: Chains, *, as_of: datetime, check_configurations: pd.Dat
     past, runs = chains.until(check_as_of(as_of)), chains.runs
     ends = np.flatnonzero(past.ends)
     lines = line_states(runs, [as_of], check_configurations=check_configurations)
-    found = states_at(past, as_of, number_lines(lines, runs))
+    found = states_at(past, as_of, Stands(lines, runs))
     resolution = resolutions(past, past.ends)
     # Sorted by numbers before anything is copied: texts are what costs.
     order = np.lexsort((chains.fault_rank[ends], chains.severity[ends], chains.place_rank[ends]))
@@ -115,25 +116,25 @@ def state_counts_of(
     """Return `state_counts` of spans that stand on their lines already."""
     runs = chains.runs
     lines = line_states(runs, [check_as_of(m) for m in moments], check_configurations=check_configurations)
-    by_moment = dict(tuple(number_lines(lines, runs).groupby("as_of_time")))
+    stands = Stands(lines, runs)
     severities = chains.spans["severity"].cat.categories
-    names = runs[["account", "region", "check_name"]].drop_duplicates(ignore_index=True)
-    parts = []
+    found: list[tuple[Ints, Ints]] = []
     for time in moments:
         past = chains.until(time)
         ends = past.ends
-        if not ends.any():
-            continue
-        found = states_at(past, time, by_moment[pd.Timestamp(time).tz_convert("UTC").as_unit("us")], notes=False)
-        counts = np.bincount((chains.line[ends] * len(severities) + chains.severity[ends]) * len(States) + found.number)
+        states = states_at(past, time, stands, notes=False).number
+        counts = np.bincount((chains.line[ends] * len(severities) + chains.severity[ends]) * len(States) + states)
         occurs = np.flatnonzero(counts)
-        rest, state = np.divmod(occurs, len(States))
-        line, severity = np.divmod(rest, len(severities))
-        part = names.take(line).reset_index(drop=True)
-        part["severity"] = severities[severity]
-        part["state"] = [States[number] for number in state]
-        parts.append(part.assign(problems_count=counts[occurs], as_of_time=time))
-    if not parts:
+        found.append((occurs, counts[occurs]))
+    if not any(len(occurs) for occurs, _ in found):
         return STATE_COUNTS.empty()
-    table = STATE_COUNTS.conform(pd.concat(parts))
-    return table.sort_values(list(STATE_COUNTS.key), ignore_index=True)
+    rest, state = np.divmod(np.concatenate([occurs for occurs, _ in found]), len(States))
+    line, severity = np.divmod(rest, len(severities))
+    names = runs[["account", "region", "check_name"]].drop_duplicates(ignore_index=True)
+    times = pd.Series(moments).repeat([len(occurs) for occurs, _ in found])
+    table = names.take(line).reset_index(drop=True)
+    table["as_of_time"] = times.reset_index(drop=True)
+    table["severity"] = severities[severity]
+    table["state"] = np.array(States, dtype=object)[state]
+    table["problems_count"] = np.concatenate([counts for _, counts in found])
+    return STATE_COUNTS.conform(table).sort_values(list(STATE_COUNTS.key), ignore_index=True)

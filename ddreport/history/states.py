@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddreport.history.arrays import DAY, NOWHERE, moment
+from ddreport.history.arrays import DAY, NOWHERE, microseconds, moment
 from ddreport.history.comparable import LOOKS_BACK
 from ddreport.history.identity import LINE
 from ddreport.history.lines import LONGEST_STEP_DAYS
@@ -52,15 +52,15 @@ class Found:
         return _NAMES[self.known_number]
 
 
-def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool = True) -> Found:
+def states_at(past: Past, as_of: datetime, stands: Stands, *, notes: bool = True) -> Found:
     """Apply the table of states in docs/lifecycle.md, from the top.
 
     Parameters
     ----------
     past
         What was known at `as_of`.
-    lines
-        `line_states` of the same moment, numbered by `number_lines`.
+    stands
+        `line_states` of this moment, and others if you like.
     notes
         Whether the reasons are wanted too; without, the notes are empty.
     """
@@ -73,7 +73,7 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     ends = ends[still]
     line = chains.line[ends]
     last, resolver = past.last[ends], past.resolver[ends]
-    stand = _on_lines(lines, chains.lines_count)
+    stand = stands.at(as_of)
     full, latest = stand["full_run"][line], stand["latest_run"][line]
     own = np.select(
         [
@@ -103,28 +103,38 @@ def states_at(past: Past, as_of: datetime, lines: pd.DataFrame, *, notes: bool =
     return Found(number, known, note)
 
 
-def number_lines(lines: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `line_states` whose line had a run, with `line`: its number as the lines stand in the runs."""
-    numbers = runs[LINE].drop_duplicates(ignore_index=True)
-    return lines.merge(numbers.assign(line=np.arange(len(numbers))), on=LINE)
+class Stands:
+    """How every line stands at some moments, as arrays by its number as the lines stand in the runs.
 
+    A line without a run yet stands as if it had none.
+    """
 
-def _on_lines(lines: pd.DataFrame, count: int) -> dict[str, NDArray[Any]]:
-    """Return how each line stands as arrays by its number; a line without a run yet stands as if it had none."""
-    place = lines["line"].to_numpy(dtype="int64")
+    def __init__(self, lines: pd.DataFrame, runs: pd.DataFrame) -> None:
+        names = runs[LINE].drop_duplicates(ignore_index=True)
+        known = lines.merge(names.assign(line=np.arange(len(names))), on=LINE)
+        self._times, row = np.unique(microseconds(known["as_of_time"]), return_inverse=True)
+        line = known["line"].to_numpy(dtype="int64")
 
-    def spread(values: Any, default: Any, dtype: Any) -> NDArray[Any]:
-        array = np.full(count, default, dtype=dtype)
-        array[place] = values
-        return array
+        def spread(values: Any, default: Any, dtype: Any) -> NDArray[Any]:
+            array = np.full((len(self._times) + 1, len(names)), default, dtype=dtype)
+            array[row, line] = values
+            return array
 
-    state = lines["line_state"]
-    return {
-        "full_run": spread(lines["full_run"].fillna(NOWHERE), NOWHERE, "int64"),
-        "latest_run": spread(lines["latest_run"].fillna(NOWHERE), NOWHERE, "int64"),
-        "usual_step_days": spread(lines["usual_step_days"], LONGEST_STEP_DAYS, "float64"),
-        "off": spread(state == LineState.OFF.value, default=False, dtype=bool),
-        "current": spread(state == LineState.CURRENT.value, default=False, dtype=bool),
-        "looks_back": spread(lines["check_name"].isin(LOOKS_BACK), default=False, dtype=bool),
-        "note": spread(lines["note"].astype(object).where(lines["note"].notna(), None), None, object),
-    }
+        state = known["line_state"]
+        self._facts = {
+            "full_run": spread(known["full_run"].fillna(NOWHERE), NOWHERE, "int64"),
+            "latest_run": spread(known["latest_run"].fillna(NOWHERE), NOWHERE, "int64"),
+            "usual_step_days": spread(known["usual_step_days"], LONGEST_STEP_DAYS, "float64"),
+            "off": spread(state == LineState.OFF.value, default=False, dtype=bool),
+            "current": spread(state == LineState.CURRENT.value, default=False, dtype=bool),
+            "looks_back": spread(known["check_name"].isin(LOOKS_BACK), default=False, dtype=bool),
+            "note": spread(known["note"].astype(object).where(known["note"].notna(), None), None, object),
+        }
+
+    def at(self, as_of: datetime) -> dict[str, NDArray[Any]]:
+        """Return the facts of all lines at a moment; one at which no line was known gives those of no run."""
+        time = moment(as_of)
+        place = int(np.searchsorted(self._times, time))
+        if place < len(self._times) and self._times[place] != time:
+            place = len(self._times)
+        return {name: array[place] for name, array in self._facts.items()}

@@ -35,6 +35,7 @@ def posture_score(
     by: Sequence[str] = PLACE,
     weights: Mapping[str, float] = WEIGHTS,
     severities: Mapping[str, str] | None = None,
+    verdicts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return the posture score, 0..100, at each moment, per account and Region or all together.
 
@@ -53,7 +54,7 @@ def posture_score(
 
     Parameters
     ----------
-    runs, moments, check_configurations, by
+    runs, moments, check_configurations, by, verdicts
         As for `compliance_trend`.
     weights
         Weight by severity, numbers of at least 0; severities left out keep that of `WEIGHTS`.
@@ -73,7 +74,13 @@ def posture_score(
     """
     groups = check_by(by)
     parts = posture_contributions(
-        runs, moments, check_configurations=check_configurations, by=by, weights=weights, severities=severities
+        runs,
+        moments,
+        check_configurations=check_configurations,
+        by=by,
+        weights=weights,
+        severities=severities,
+        verdicts=verdicts,
     )
     if parts.empty:
         return POSTURE_SCORE.empty()
@@ -102,6 +109,7 @@ def posture_contributions(
     by: Sequence[str] = PLACE,
     weights: Mapping[str, float] = WEIGHTS,
     severities: Mapping[str, str] | None = None,
+    verdicts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return what each check adds to the posture score at each moment, and why.
 
@@ -110,7 +118,7 @@ def posture_contributions(
 
     Parameters
     ----------
-    runs, moments, check_configurations, by, weights, severities
+    runs, moments, check_configurations, by, weights, severities, verdicts
         As for `posture_score`.
 
     Returns
@@ -125,7 +133,9 @@ def posture_contributions(
     """
     groups = check_by(by)
     weight_of = _weights(weights)
-    table = check_verdicts(runs, moments, check_configurations=check_configurations)
+    if verdicts is None:
+        verdicts = check_verdicts(runs, moments, check_configurations=check_configurations)
+    table = verdicts.copy()
     severity_of = {name: _severity(name, severities or {}) for name in table["check_name"].unique()}
     table["severity"] = table["check_name"].map(severity_of).astype("str")
     greatest = max(weight_of.values())

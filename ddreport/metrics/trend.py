@@ -21,6 +21,7 @@ def compliance_trend(
     *,
     check_configurations: pd.DataFrame | None = None,
     by: Sequence[str] = PLACE,
+    verdicts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Count the checks by their verdict at each moment, per account and Region or all together.
 
@@ -45,6 +46,8 @@ def compliance_trend(
         As for `check_verdicts`.
     by
         `("account", "region")`, one of them, or `()` for one row per moment.
+    verdicts
+        What `check_verdicts` says of the same, where it is known already; None: it is asked.
 
     Returns
     -------
@@ -58,7 +61,8 @@ def compliance_trend(
         A moment has no time zone; `by` names another column.
     """
     groups = check_by(by)
-    verdicts = check_verdicts(runs, moments, check_configurations=check_configurations)
+    if verdicts is None:
+        verdicts = check_verdicts(runs, moments, check_configurations=check_configurations)
     if verdicts.empty:
         return COMPLIANCE_TREND.empty()
     key = [*groups, "as_of_time"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ddreport.errors import ParameterError, did_you_mean
 from ddreport.history import ProblemState
-from ddreport.metrics import compliance_trend, posture_score, problem_flow
+from ddreport.metrics import check_verdicts, compliance_trend, posture_score, problem_flow
 from ddreport.metrics.flow import Period
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def trend(history: History, *, start: datetime, end: datetime, period: Period = 
     # What an audit at the first moment of the next period found does not belong to this one.
     ends = counts["as_of_time"] - timedelta(microseconds=1)
     moments = [t.to_pydatetime() for t in ends]
-    checks = compliance_trend(history.runs, moments, check_configurations=history.check_configurations, by=())
-    scores = posture_score(history.runs, moments, check_configurations=history.check_configurations, by=())
+    verdicts = check_verdicts(history.runs, moments, check_configurations=history.check_configurations)
+    checks = compliance_trend(history.runs, moments, by=(), verdicts=verdicts)
+    scores = posture_score(history.runs, moments, by=(), verdicts=verdicts)
     states = history.state_counts(moments)
     for found in (checks, scores, states):
         found["as_of_time"] = found["as_of_time"] + timedelta(microseconds=1)
