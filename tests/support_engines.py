@@ -36,6 +36,9 @@ MEASURES: dict[str, Callable[[Tables, datetime], pd.DataFrame]] = {
     "non_compliant_by_severity": lambda t, _: metrics.non_compliant_by_severity(
         t["findings"], t["checks"], audit_tasks=t["audit_tasks"]
     ),
+    "non_compliant_by_severity of reports": lambda t, _: metrics.non_compliant_by_severity(
+        _reports(t), t["checks"], audit_tasks=t["audit_tasks"]
+    ),
     "top_resources": lambda t, _: metrics.top_resources(t["findings"], limit=5),
     "data_gaps": lambda t, at: metrics.data_gaps(
         t["audit_tasks"], t["checks"], start=at - timedelta(days=9), end=at + timedelta(days=9)
@@ -56,6 +59,10 @@ MEASURES: dict[str, Callable[[Tables, datetime], pd.DataFrame]] = {
 }
 
 
+def _reports(tables: Tables) -> history.Reports:
+    return history.reports(tables["findings"], tables["checks"], tables["audit_tasks"])
+
+
 def _runs(tables: Tables) -> pd.DataFrame:
     return history.check_runs(tables["audit_tasks"], tables["checks"], tables["findings"])
 
@@ -74,6 +81,7 @@ def _difference(tables: Tables) -> pd.DataFrame:
 HISTORY: dict[str, Callable[[Tables], pd.DataFrame]] = {
     "list_runs": lambda t: history.list_runs(t["audit_tasks"], t["checks"], t["findings"]),
     "check_runs": _runs,
+    "reports": lambda t: history.spans(_reports(t), _runs(t)),
     "spans": lambda t: history.spans(t["findings"], _runs(t)),
     "extend_spans": lambda t: history.extend_spans(history.SPANS.empty(), t["findings"], _runs(t)),
 }

@@ -137,3 +137,25 @@ def test_counts_by_severity_agree_with_the_open_findings_of_a_lone_audit(make: A
         figures = engines.figures(tables, make.day(10))
         assert by_severity["non_compliant_count"].sum() == figures.open_count
         assert by_severity["suppressed_count"].sum() == figures.suppressed_count
+
+
+@ENOUGH
+@given(drawn=histories(), left_out=st.sets(st.integers(0, 9)))
+def test_reports_tell_the_same_as_the_findings_that_they_were_made_of(
+    make: Any, engines: Any, drawn: Any, left_out: set[int]
+) -> None:
+    tables = engines.tables_of(make, drawn)
+    # Some audits only the findings tell of.
+    gone = [make.day(d) for d in left_out]
+    for name in ("audit_tasks", "checks"):
+        tables[name] = tables[name][~tables[name]["task_start_time"].isin(gone)].reset_index(drop=True)
+    audit_tasks, checks, findings = (tables[name] for name in ("audit_tasks", "checks", "findings"))
+    reports = history.reports(findings, checks, audit_tasks)
+    listed = history.list_runs(audit_tasks, checks, reports)
+    assert_frame_equal(listed, history.list_runs(audit_tasks, checks, findings))
+    runs = history.place_runs(listed)
+    assert_frame_equal(history.spans(reports, runs), history.spans(findings, runs))
+    assert_frame_equal(
+        metrics.non_compliant_by_severity(reports, checks, audit_tasks=audit_tasks),
+        metrics.non_compliant_by_severity(findings, checks, audit_tasks=audit_tasks),
+    )
