@@ -59,7 +59,7 @@ def extend_spans(known: pd.DataFrame, findings: Table, runs: pd.DataFrame) -> pd
     """
     new = stretches(findings, runs)
     # Only the last span of a problem can go on, and only where the problem is reported again.
-    again = known["problem_id"].isin(new["problem_id"])
+    again = pd.Index(new["problem_id"].unique()).get_indexer(pd.Index(known["problem_id"])) >= 0
     # What follows a span in its line is a higher slot, so sorting brings the neighbours together.
     touched = pd.concat([known[again].astype({"severity": "str"}), new], ignore_index=True)
     joined = SPANS.conform(_joined(touched.sort_values(["problem_id", "first_slot"], ignore_index=True)))
