@@ -196,10 +196,11 @@ def wait_for_audit(
     poll_seconds: float = 3.0,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    looked: Callable[[AuditEnd], None] = lambda _: None,
 ) -> AuditEnd:
     """Wait until an audit has ended or the time is over; progress counts its checks. Nothing is changed.
 
-    Source and permission: `iot:DescribeAuditTask`, every `poll_seconds`.
+    Source and permission: `iot:DescribeAuditTask`, every `poll_seconds`; `looked` is told each time what it is like.
 
     Raises
     ------
@@ -211,6 +212,7 @@ def wait_for_audit(
     found = _look(client, audit_task_id)
     progress.stage("Waiting for the audit", len(found.check_statuses) or None)
     while True:
+        looked(found)
         done = len(found.check_statuses) - len(found.unfinished)
         progress.advance(done - told)
         told = done

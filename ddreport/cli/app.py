@@ -11,6 +11,7 @@ import typer
 from ddreport.cli.commands import (
     actions,
     archive,
+    audit,
     compare,
     demo,
     emulator,
@@ -99,6 +100,7 @@ COMMANDS = (
     mitigate,
     actions,
     suppress,
+    audit,
     setup,
     archive,
     targets,

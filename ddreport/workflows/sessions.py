@@ -12,6 +12,7 @@ from ddreport.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ddreport.archive import Archive
     from ddreport.aws.session import AwsSession
@@ -38,6 +39,37 @@ def session_for(
     settings = settings or Settings.from_env()
     demo = demo_moment(archive, settings, lasting=True) if target.is_demo else None
     with connect(target, demo=demo, settings=settings, progress=progress) as session:
+        yield session
+
+
+@contextmanager
+def open_target(
+    target: Target,
+    *,
+    archive: str | Path = "",
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Iterator[AwsSession]:
+    """Connect to any target, also to one that was never pulled; the demo account is that of its archive.
+
+    Parameters
+    ----------
+    archive
+        Whose demo account; empty means that of the demo's own archive. Other targets need none.
+
+    Raises
+    ------
+    CredentialsError, EndpointError, EmulatorError, MissingExtraError, ArchiveError
+        It cannot be connected to; the demo's archive cannot be read.
+    """
+    if not target.is_demo:
+        with connect(target, settings=settings, progress=progress) as session:
+            yield session
+        return
+    from ddreport.workflows.load import open_archive
+
+    opened = open_archive([target.name], archive)
+    with session_for(target, opened, settings=settings, progress=progress) as session:
         yield session
 
 

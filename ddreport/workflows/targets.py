@@ -47,7 +47,7 @@ def target_statuses(settings: Settings, *, as_of: datetime) -> list[dict[str, An
     if not pulls.empty:
         # Pulls go by AWS's clock; this machine's may be behind.
         as_of = max(as_of, pulls["pulled_time"].max().to_pydatetime())
-    known = {row["target"]: row for row in _plain_rows(target_coverage(pulls, as_of=as_of))}
+    known = {row["target"]: row for row in plain_rows(target_coverage(pulls, as_of=as_of))}
     problems = {record["target"]: list(record.get("problems") or []) for record in records}
     configured = {name: target for name, target in read_targets(settings).items() if not target.is_demo}
     rows = []
@@ -59,7 +59,7 @@ def target_statuses(settings: Settings, *, as_of: datetime) -> list[dict[str, An
     return rows
 
 
-def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return rows with None for what is missing and ISO texts for times."""
     import pandas as pd
 
