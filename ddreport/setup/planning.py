@@ -43,7 +43,7 @@ def make_plan(desired: Desired, present: Present) -> SetupPlan:
         plan_subscriptions(desired, definitions, present),
         audit,
         plan_schedules(desired, present),
-        plan_checks_off(desired, present),
+        plan_checks_off(desired, definitions, present, remembered.audit),
         logging,
         plan_actions(desired, definitions, present),
         plan_alarms(desired, definitions, present),

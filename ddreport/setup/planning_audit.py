@@ -39,7 +39,7 @@ def plan_audit(desired: Desired, definitions: Definitions, present: Present, mar
         planned.changes.append(unknown(Part.AUDIT, CONFIGURATION, state))
         return planned
     notification = _notification(definitions)
-    digest = digest_of([sorted(desired.checks), dict(desired.thresholds), definitions.audit_role_arn, notification])
+    digest = _digest(desired, definitions)
     request: dict[str, Any] = {}
     differences: list[str] = []
     if state.role_arn != definitions.audit_role_arn:
@@ -74,6 +74,11 @@ def plan_audit(desired: Desired, definitions: Definitions, present: Present, mar
     return planned
 
 
+def _digest(desired: Desired, definitions: Definitions) -> str:
+    checks = [sorted(desired.checks), desired.disable_other_checks, dict(desired.thresholds)]
+    return digest_of([checks, definitions.audit_role_arn, _notification(definitions)])
+
+
 def _notification(definitions: Definitions) -> dict[str, Any]:
     if definitions.topic_arn is None:
         return {}
@@ -101,8 +106,14 @@ def _threshold_words(desired: Desired) -> list[str]:
     return [f"{name} at {days} days" for name, days in desired.thresholds.items()]
 
 
-def plan_checks_off(desired: Desired, present: Present) -> Planned:
-    """Return what has to happen to checks that are to be disabled, which comes after the schedules."""
+def plan_checks_off(desired: Desired, definitions: Definitions, present: Present, mark: Mark | None) -> Planned:
+    """Return what has to happen to checks that are to be disabled, which comes after the schedules.
+
+    Parameters
+    ----------
+    mark
+        What is remembered of the audit configuration.
+    """
     planned = Planned()
     state = present.audit
     if not desired.disable_other_checks or isinstance(state, Unknown):
@@ -127,7 +138,8 @@ def plan_checks_off(desired: Desired, present: Present) -> Planned:
         {"auditCheckConfigurations": {name: {"enabled": False} for name in others}},
     )
     details = (f"disables {', '.join(others)}; AWS deletes the data collected for them",)
-    planned.changes.append(Change(Part.CHECKS, "other checks", ChangeKind.CHANGE, details, (call,)))
+    kind = verdict(details, mark, _digest(desired, definitions))
+    planned.changes.append(Change(Part.CHECKS, "other checks", kind, details, (call,)))
     return planned
 
 

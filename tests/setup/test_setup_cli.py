@@ -236,3 +236,12 @@ def test_names_from_aws_cannot_reach_the_terminal(run, config, world):
     ran = run("setup", "plan", "-t", "here", "--config", config)
     assert "red" in ran.out
     assert "\x1b[31m" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "show", "remove"])
+def test_the_help_says_what_is_changed_and_how_to_begin(run, command):
+    whole = run("setup", "--help")
+    assert "the table `setup` of ddreport.toml" in " ".join(whole.out.split())
+    told = run("setup", command, "--help")
+    assert told.code == 0
+    assert f"ddreport setup {command} " in told.out

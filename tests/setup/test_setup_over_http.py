@@ -171,7 +171,7 @@ def by_hand(world: Any, service: str, method: str, **arguments: Any) -> None:
     getattr(world.client(service), method)(**arguments)
 
 
-OPEN = {
+OPEN: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "iot.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
@@ -359,7 +359,7 @@ def test_what_is_not_declared_is_not_touched(world):
     assert len(world.client("sns").list_topics()["Topics"]) == 2  # the configuration stays, and uses set-up's topic
 
 
-def test_checks_are_disabled_after_the_schedules_that_ran_them_were_changed(world):
+def test_checks_are_disabled_after_the_schedules_that_ran_them_were_changed(world, changes):
     world.apply()
     desired = replace(SMALL, disable_other_checks=True)
     world.writes()
@@ -369,6 +369,8 @@ def test_checks_are_disabled_after_the_schedules_that_ran_them_were_changed(worl
     checks = world.client("iot").describe_account_audit_configuration()["auditCheckConfigurations"]
     assert {name for name, check in checks.items() if check["enabled"]} == {LOGGING, EXPIRING}
     assert world.plan(desired).as_wanted
+    world.client("iot").update_account_audit_configuration(auditCheckConfigurations={POLICY: {"enabled": True}})
+    assert changes(world.plan(desired)) == {"drift checks": 1}
 
 
 def test_a_check_that_an_undeclared_schedule_runs_cannot_be_disabled_and_nothing_is_written(world):
@@ -433,6 +435,18 @@ def test_a_role_of_somebody_else_that_aws_iot_cannot_take_on_is_refused(world):
     with pytest.raises(InputError, match="its trust policy does not let AWS IoT take it on for arn:aws:iot:eu-west-1"):
         world.apply(SMALL)
     assert world.writes() == []
+
+
+def test_a_role_with_the_trust_policy_that_awss_documentation_prints_cannot_be_used(world):
+    statement = OPEN["Statement"][0]
+    printed = {
+        "StringEquals": {"aws:SourceAccount": "111122223333:"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:iot:*:111122223333::*"},
+    }
+    document = json.dumps({**OPEN, "Statement": [{**statement, "Condition": printed}]})
+    world.client("iam").create_role(RoleName=AUDIT_ROLE, AssumeRolePolicyDocument=document)
+    (problem,) = world.plan(SMALL).problems
+    assert "does not let AWS IoT take it on" in problem.message
 
 
 def test_a_role_open_to_confused_deputies_is_warned_of(world):
@@ -600,3 +614,22 @@ def test_what_aws_does_not_show_after_all_was_done_is_told(world):
     done = world.apply(SMALL)
     assert world.waited == [2.0, 5.0, 10.0]
     assert {change.part for change in done.left} == {"alarm"}
+
+
+def test_a_problem_that_turns_up_half_way_is_told_with_what_was_done(world):
+    iot, state = world.client("iot"), {"done": False}
+
+    def crowd(asked: Any) -> None:
+        """Let somebody else fill the account with schedules, and make the one that is about to be made."""
+        if asked.operation == "iot:CreateScheduledAudit" and not state["done"]:
+            state["done"] = True
+            for name in ("A", "B", "C", "D", "E"):
+                world.emulator.call(
+                    "CreateScheduledAudit", scheduledAuditName=name, frequency="DAILY", targetCheckNames=[LOGGING]
+                )
+
+    world.recorder.before = crowd
+    world.refuse("iot:CreateScheduledAudit", "ResourceAlreadyExistsException", "exists", times=1)
+    with pytest.raises(SetupError, match=r"AWS allows 5\. Done until then: create role"):
+        world.apply(SMALL)
+    assert len(iot.list_scheduled_audits()["scheduledAudits"]) == 5

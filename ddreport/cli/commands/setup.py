@@ -23,7 +23,7 @@ commands = typer.Typer(
     help=(
         "Set up Device Defender Audit in an account, as AWS's tutorial does in forty clicks: the audit role, checks "
         "with thresholds, a daily audit, SNS messages, V2 logging, mitigation actions with their roles, alarms."
-        "\n\nWhat is wanted stands in `[setup]` of ddreport.toml (docs/setup.md); without it, everything of the "
+        "\n\nWhat is wanted stands in the table `setup` of ddreport.toml (docs/setup.md); without it, all of the "
         "tutorial. `plan` shows what would be done, `apply` does it, `plan --check` proves a year later that it is "
         "still so, `remove` takes away what `apply` made."
     ),

@@ -109,7 +109,10 @@ def carry_out(
             raise _stopped(change, exc, done) from exc
         progress.stage(f"{change}: {exc.message} Reading the account again")
         plan = replan()
-        refuse_problems(plan)
+        if plan.problems:
+            raise SetupError(
+                f"stopped at {change}: {plan.problems[0].message} {_told(done)}", hint=plan.problems[0].hint
+            )
     else:
         raise _stopped(change, exc, done) from exc
     if not done:
@@ -162,11 +165,15 @@ def _is_conflict(exc: AwsError) -> bool:
 
 
 def _stopped(change: Change, exc: AwsError, done: list[Change]) -> SetupError:
-    was = f"Done until then: {', '.join(str(c) for c in done)}." if done else "Nothing was done before."
     hint = f"{exc.hint} Then run the same command again: it goes on from here." if exc.hint else None
     return SetupError(
-        f"stopped at {change}: {exc.message} {was}", hint=hint or "run the same command again: it goes on from here."
+        f"stopped at {change}: {exc.message} {_told(done)}",
+        hint=hint or "run the same command again: it goes on from here.",
     )
+
+
+def _told(done: list[Change]) -> str:
+    return f"Done until then: {', '.join(str(c) for c in done)}." if done else "Nothing was done before."
 
 
 def show_present(session: AwsSession, desired: Desired, place: Place, *, progress: Progress | None = None) -> Present:
