@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ddreport import metrics
 from ddreport.history import PROBLEMS
+from ddreport.history.identity import problem_ids
 from ddreport.presentation import charts, sections
+from ddreport.presentation.explorer import explorer_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,8 +181,10 @@ def top_resources(data: ReportData, *, limit: int = 10) -> Chart:
 
 
 def findings(data: ReportData, *, limit: int = 30) -> Section:
-    """List the open findings, the most severe first, and how many are not shown."""
-    return sections.findings_section(_measures(data).current_findings, data.findings, limit=limit)
+    """List the open findings, the most severe first; all problems that are not resolved can be explored."""
+    current = _measures(data).current_findings
+    rows = explorer_rows(data.problems, current.assign(problem_id=problem_ids(current)))
+    return sections.findings_section(current, data.findings, limit=limit, explorer=rows)
 
 
 def mitigations(data: ReportData) -> Section:

@@ -1,7 +1,7 @@
 """An executed notebook as one HTML file that needs nothing else: no network, no second file, no code of its own.
 
-The page loads nothing: a Content-Security-Policy in it forbids every outside origin and every script but the two that
-are written into it (plotly.js as installed, and the one that draws the figures), named by their hashes.
+The page loads nothing: a Content-Security-Policy in it forbids every outside origin and every script but those
+written into it (plotly.js as installed, the one that draws the figures, that of the explorer), named by their hashes.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ def notebook_html(notebook: Any, *, name: str = "Report") -> str:
     body = "".join(parts.values())
     outline = _Outline()
     outline.feed(body)
-    scripts = [_boot()]
+    scripts = [inline_script(_resource("draw.js"))]
     if writer.figures.count:
         scripts.insert(0, _plotly())
+    if "data-dd-explorer" in body:
+        scripts.append(inline_script(_resource("explore.js")))
 
     exporter = TemplateExporter(  # type: ignore[no-untyped-call]  # nbconvert has no types
         template_paths=[str(_folder())],
@@ -130,10 +132,6 @@ def _folder() -> Path:
 
 def _resource(name: str) -> str:
     return resources.files("ddreport.rendering").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
-
-
-def _boot() -> str:
-    return inline_script(_resource("draw.js"))
 
 
 def _plotly() -> str:

@@ -116,6 +116,7 @@ def report_page(story: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
         (report.checks(data), ""),
         (report.top_resources(data), ""),
         (report.findings(data, limit=40), ""),
+        (report.mitigations(data), ""),
         (report.data_gaps(data), ""),
         (report.provenance(data, {"title": "</script><script>window.owned=1</script>"}), "contentinfo"),
     ]

@@ -174,7 +174,7 @@ def test_the_contents_lead_to_every_section(report_page: Path, open_page: Open) 
             "[...document.querySelectorAll('nav a')].filter(a => !document.getElementById(a.hash.slice(1))).length"
         )
         assert missing == 0
-        assert opened.page.locator("nav a").count() == 9
+        assert opened.page.locator("nav a").count() == 10
 
 
 def test_text_stands_out_from_its_ground(report_page: Path, open_page: Open) -> None:

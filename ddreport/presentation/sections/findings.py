@@ -8,6 +8,7 @@ from ddreport.catalogue import describe_check
 from ddreport.presentation import formats
 from ddreport.presentation.blocks import Section, nothing, rows_of, section
 from ddreport.presentation.charts.timeline import source_label
+from ddreport.presentation.explorer import explorer_data
 from ddreport.terms import Severity
 
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ SHOWN = 30
 _PROBLEM = ["account", "region", "check_name", "resource_type", "resource_id", "reason_code"]
 
 
-def findings_section(current_findings: pd.DataFrame, findings: pd.DataFrame, *, limit: int = SHOWN) -> Section:
+def findings_section(
+    current_findings: pd.DataFrame,
+    findings: pd.DataFrame,
+    *,
+    limit: int = SHOWN,
+    explorer: pd.DataFrame | None = None,
+) -> Section:
     """List the open findings by severity, then by how long they have been there.
 
     Parameters
@@ -32,6 +39,9 @@ def findings_section(current_findings: pd.DataFrame, findings: pd.DataFrame, *, 
         Table `schemas.FINDINGS` of the whole window; tells since when a problem is known.
     limit
         Rows at most; the section says how many more there are.
+    explorer
+        Table of `explorer.explorer_rows`: all of it can be searched and filtered where scripts run. Where none do, in
+        print and in mail, the first rows stand there.
     """
     suppressed = current_findings["is_suppressed"].fillna(value=False).astype("bool")
     still_open = current_findings[~suppressed]
@@ -66,6 +76,7 @@ def findings_section(current_findings: pd.DataFrame, findings: pd.DataFrame, *, 
         more=_more(table.iloc[len(shown) :]),
         suppressed=int(suppressed.sum()),
         several=several,
+        explorer=None if explorer is None or explorer.empty else explorer_data(explorer),
     )
 
 
