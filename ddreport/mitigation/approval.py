@@ -9,15 +9,17 @@ protected branches.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from ddreport.errors import PlanError
+from ddreport.mitigation.plan import ApprovalRule
 
 if TYPE_CHECKING:
-    from ddreport.mitigation.plan import ApprovalRule
+    from collections.abc import Sequence
 
 
 class Approvable(Protocol):
@@ -63,37 +65,63 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     digest: str = ""
 
 
-def approve(plan: Approvable, *, by: str, time: datetime, note: str = "") -> Approval:
+def strictest(rules: Sequence[ApprovalRule]) -> ApprovalRule:
+    """Return the rule that is as strict as the strictest of `rules` in everything."""
+    return ApprovalRule(
+        required=any(rule.required for rule in rules),
+        second_person=any(rule.second_person for rule in rules),
+        valid_hours=min(rule.valid_hours for rule in rules),
+    )
+
+
+def approve(
+    plan: Approvable, *, by: str, time: datetime, note: str = "", target_rule: ApprovalRule | None = None
+) -> Approval:
     """Return an approval of a plan.
+
+    Parameters
+    ----------
+    target_rule
+        What the target asks for now; it may have become stricter since the plan was made.
 
     Raises
     ------
     PlanError
-        The plan asks for a second person, and this is the one who made it or nobody knows who did.
+        A second person is asked for, and this is the one who made the plan or nobody knows who did.
     """
-    _check_person(plan, by)
+    rule = strictest([plan.approval, target_rule or plan.approval])
+    _check_person(plan, by, rule)
     given = Approval(
         plan=plan.digest,
         approved_by=by,
         approved_time=time,
-        expires_time=time + timedelta(hours=plan.approval.valid_hours),
+        expires_time=time + timedelta(hours=rule.valid_hours),
         note=note,
     )
     return msgspec.structs.replace(given, digest=_digest(given))
 
 
-def check_approval(plan: Approvable, approval: Approval | None, *, time: datetime) -> Approval | None:
+def check_approval(
+    plan: Approvable, approval: Approval | None, *, time: datetime, target_rule: ApprovalRule | None = None
+) -> Approval | None:
     """Return the approval if it lets this plan be applied at `time`; None where none is needed or given.
+
+    Parameters
+    ----------
+    target_rule
+        What the target asks for now. The stricter of it and the plan's own counts: a plan that was made through a laxer
+        target, or before the target became strict, gets no way around it.
 
     Raises
     ------
     PlanError
         It is missing, of another plan, expired, changed by hand, or given by the one who made the plan.
     """
+    rule = strictest([plan.approval, target_rule or plan.approval])
     if approval is None:
-        if not plan.approval.required:
+        if not rule.required:
             return None
-        who = "a second person" if plan.approval.second_person else "somebody"
+        who = "a second person" if rule.second_person else "somebody"
         raise PlanError(
             f"plan {plan.short} needs the approval of {who}.", hint="`ddreport mitigate approve PLAN` gives it."
         )
@@ -105,18 +133,18 @@ def check_approval(plan: Approvable, approval: Approval | None, *, time: datetim
         )
     if not approval.approved_time <= time + timedelta(minutes=5):
         raise PlanError(f"the approval is dated {approval.approved_time:%Y-%m-%d %H:%M} UTC, which is yet to come.")
-    if time >= approval.expires_time:
+    ends = min(approval.expires_time, approval.approved_time + timedelta(hours=rule.valid_hours))
+    if time >= ends:
         raise PlanError(
-            f"the approval of {approval.approved_time:%Y-%m-%d %H:%M} UTC expired at "
-            f"{approval.expires_time:%Y-%m-%d %H:%M} UTC.",
+            f"the approval of {approval.approved_time:%Y-%m-%d %H:%M} UTC expired at {ends:%Y-%m-%d %H:%M} UTC.",
             hint="look at the plan again and have it approved anew, or make a plan of today.",
         )
-    _check_person(plan, approval.approved_by)
+    _check_person(plan, approval.approved_by, rule)
     return approval
 
 
-def _check_person(plan: Approvable, by: str) -> None:
-    if not plan.approval.second_person:
+def _check_person(plan: Approvable, by: str, rule: ApprovalRule) -> None:
+    if not rule.second_person:
         return
     if plan.made_by is None:
         raise PlanError(
@@ -130,13 +158,26 @@ def _check_person(plan: Approvable, by: str) -> None:
         )
 
 
+_SESSION = re.compile(r"(arn:[^:]+:sts::(\d+)):(assumed-role/([^/]+)|federated-user)/(.+)", re.IGNORECASE)
+_IDENTITY_CENTER = "awsreservedsso_"
+
+
 def person(arn: str) -> str:
     """Return what stands for a person in an ARN.
 
-    Of an assumed role that is role and session: people who share a role are told apart by the session, which IAM
-    Identity Center sets to the user's name. Of everything else it is the whole ARN.
+    Of a role of IAM Identity Center that is the session, which Identity Center sets to the user's name, whatever the
+    permission set. The session of any other role is whatever its caller says (the SDKs make up another one in every
+    process), so there the role counts, and all who can take it on are one; so are federated users, whose names are
+    given the same way. Of everything else it is the whole ARN.
     """
-    return arn.casefold()
+    told = arn.casefold()
+    found = _SESSION.fullmatch(told)
+    if found is None:
+        return told
+    place, account, kind, role, session = found.groups()
+    if role is not None and role.startswith(_IDENTITY_CENTER):
+        return f"identity center user {session} of {account}"
+    return f"{place}:{kind}"
 
 
 def approval_text(approval: Approval) -> str:
@@ -151,11 +192,14 @@ def parse_approval(text: str, *, source: str) -> Approval:
 
     content = load_document(text, source=source)
     try:
-        return msgspec.convert(content, Approval)
+        found = msgspec.convert(content, Approval)
     except msgspec.ValidationError as exc:
         raise PlanError(
             f"{source} is no approval: {exc}.", hint="`ddreport mitigate approve PLAN` writes one."
         ) from exc
+    if found.approved_time.tzinfo is None or found.expires_time.tzinfo is None:
+        raise PlanError(f"{source} is no approval: its times have no time zone.")
+    return found
 
 
 def _digest(approval: Approval) -> str:

@@ -170,12 +170,56 @@ def test_where_no_approval_is_needed_none_is_asked_for_but_a_wrong_one_is_refuse
 
 def test_a_second_person_is_another_identity_than_the_planners(make: Any) -> None:
     rule = ApprovalRule(required=True, second_person=True)
-    session = "arn:aws:sts::111122223333:assumed-role/Ops/ann"
-    plan = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=session)
-    for same in (session, session.upper()):
+    user = "arn:aws:iam::111122223333:user/ann"
+    plan = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=user)
+    for same in (user, user.upper()):
         with pytest.raises(PlanError, match="somebody else must approve"):
             approve(plan, by=same, time=make.day0)
-    assert approve(plan, by="arn:aws:sts::111122223333:assumed-role/Ops/bob", time=make.day0).plan == plan.digest
+    assert approve(plan, by=BOB, time=make.day0).plan == plan.digest
     nobody = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=None)
     with pytest.raises(PlanError, match="without asking AWS"):
         approve(nobody, by=BOB, time=make.day0)
+
+
+@pytest.mark.parametrize(
+    ("maker", "approver", "is_same"),
+    [
+        ("assumed-role/Ops/botocore-session-1", "assumed-role/Ops/botocore-session-2", True),
+        ("assumed-role/Ops/ann", "assumed-role/ops/BOB", True),
+        ("assumed-role/Ops/ann", "assumed-role/Audit/ann", False),
+        ("federated-user/ann", "federated-user/bob", True),
+        ("assumed-role/AWSReservedSSO_Admin_0a/ann@x.org", "assumed-role/AWSReservedSSO_Admin_0a/bob@x.org", False),
+        ("assumed-role/AWSReservedSSO_Admin_0a/ann@x.org", "assumed-role/AWSReservedSSO_Read_0b/Ann@x.org", True),
+    ],
+)
+def test_a_session_name_that_anybody_can_choose_makes_nobody_a_second_person(
+    make: Any, maker: str, approver: str, is_same: bool
+) -> None:
+    rule = ApprovalRule(required=True, second_person=True)
+    sts = "arn:aws:sts::111122223333:"
+    plan = make.plan(make.planned(1, "Deactivate"), approval=rule, made_by=sts + maker)
+    if is_same:
+        with pytest.raises(PlanError, match="somebody else must approve"):
+            approve(plan, by=sts + approver, time=make.day0)
+    else:
+        assert approve(plan, by=sts + approver, time=make.day0).approved_by == sts + approver
+
+
+def test_a_target_that_is_stricter_than_the_plan_has_its_way(make: Any) -> None:
+    ann = "arn:aws:iam::111122223333:user/ann"
+    plan = make.plan(make.planned(1, "Deactivate"), made_by=ann)
+    strict = ApprovalRule(required=True, second_person=True, valid_hours=1)
+    with pytest.raises(PlanError, match="needs the approval of a second person"):
+        check_approval(plan, None, time=make.day0, target_rule=strict)
+    with pytest.raises(PlanError, match="somebody else must approve"):
+        check_approval(plan, approve(plan, by=ann, time=make.day0), time=make.day0, target_rule=strict)
+    given = approve(plan, by=BOB, time=make.day0)
+    assert check_approval(plan, given, time=make.day0, target_rule=strict) == given
+    with pytest.raises(PlanError, match="expired"):
+        check_approval(plan, given, time=make.day0 + timedelta(hours=2), target_rule=strict)
+
+
+def test_an_approval_without_time_zones_is_refused(make: Any) -> None:
+    given = approve(make.plan(make.planned(1, "Deactivate")), by=BOB, time=make.day0)
+    with pytest.raises(PlanError, match="no time zone"):
+        parse_approval(approval_text(given).replace('Z"', '"').replace('+00:00"', '"'), source="approval")

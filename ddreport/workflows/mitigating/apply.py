@@ -34,7 +34,7 @@ from ddreport.workflows.mitigating.account import Account, Pace
 from ddreport.workflows.mitigating.run import Run
 from ddreport.workflows.mitigating.running import carry_out
 from ddreport.workflows.mitigating.signals import aws_clock, interruptible
-from ddreport.workflows.mitigating.targets import refuse_read_only
+from ddreport.workflows.mitigating.targets import approval_rule, refuse_read_only
 from ddreport.workflows.pulling.threads import Stop, side_by_side
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def apply_plan(
     identity = session.identity()
     clock = aws_clock(identity)
     preflight.check_place(plan, identity, archive)
-    check_approval(plan, approval, time=identity.as_of)
+    check_approval(plan, approval, time=identity.as_of, target_rule=approval_rule(session.target))
     state = _state_so_far(archive, plan)
     if state.canceled is not None:
         raise MitigationError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ddreport.errors import PlanError
 from ddreport.mitigation.approval import Approval, approval_text, approve, parse_approval
+from ddreport.workflows.mitigating.targets import approval_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +32,15 @@ def give_approval(plan: Plan | RollbackPlan, session: AwsSession, path: Path, *,
         AWS cannot be asked who this is.
     """
     identity = session.identity()
-    if identity.account != plan.account:
+    if (identity.account, identity.emulated) != (plan.account, plan.emulated):
+        # An emulator takes any account's number, and tells whatever name it was told.
+        kinds = {True: "emulated", False: "real"}
         raise PlanError(
-            f"plan {plan.short} is of account {plan.account}; you are {identity.arn}.",
+            f"plan {plan.short} is of the {kinds[plan.emulated]} account {plan.account}; you are {identity.arn} of the "
+            f"{kinds[identity.emulated]} account {identity.account}.",
             hint="sign in to that account, with --profile or another target.",
         )
-    given = approve(plan, by=identity.arn, time=identity.as_of, note=note)
+    given = approve(plan, by=identity.arn, time=identity.as_of, note=note, target_rule=approval_rule(session.target))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(approval_text(given))

@@ -201,7 +201,7 @@ def apply_rollback(
     identity = session.identity()
     preflight.check_place(plan, identity, archive)
     _check_same_place(rollback, plan)
-    check_approval(rollback, approval, time=identity.as_of)
+    check_approval(rollback, approval, time=identity.as_of, target_rule=approval_rule(session.target))
     preflight.refuse_unconfirmed(rollback, approved=approval is not None, confirmed=confirmed, ask=ask)
     with CampaignJournal(archive.path, plan) as journal, interruptible(stop or Stop()) as asked_to_stop:
         state = fold(plan, journal.events)

@@ -13,6 +13,7 @@ from ddreport.errors import ArchiveError, InputError, MitigationError, PlanError
 from ddreport.mitigation.approval import approve
 from ddreport.mitigation.plan import ApprovalRule, Rollout, seal
 from ddreport.targets import Target
+from ddreport.workflows.mitigating.approve import give_approval
 
 BOB = "arn:aws:iam::123456789012:user/bob"
 
@@ -104,3 +105,21 @@ def test_a_sixth_action_is_refused(site, refused):
     actions = site.define(*names)
     plan = site.plan(site.planned(site.audit("DEVICE_CERTIFICATE_EXPIRING_CHECK"), *names), actions)
     refused(plan, PlanError, "has 6 actions; AWS allows 5")
+
+
+def test_a_target_that_became_strict_after_the_plan_was_made_is_obeyed(site, refused):
+    plan = site.expiring_plan(1)
+    usual = site.session.target
+    site.session.target = Target("x", region="eu-west-1", endpoint_url=usual.endpoint_url, mitigation="second-person")
+    refused(plan, PlanError, "needs the approval of a second person")
+    own = approve(plan, by=str(plan.made_by), time=site.now())
+    refused(plan, PlanError, "somebody else must approve", approval=own)
+
+
+def test_nobody_approves_the_plan_of_a_real_account_through_an_emulator(site, tmp_path):
+    plan = site.expiring_plan(1)
+    real = seal(msgspec.structs.replace(plan, emulated=False))
+    with pytest.raises(PlanError, match=r"of the real account .* of the emulated account"):
+        give_approval(real, site.session, tmp_path / "approval.yaml")
+    assert not (tmp_path / "approval.yaml").exists()
+    assert give_approval(plan, site.session, tmp_path / "approval.yaml").plan == plan.digest
