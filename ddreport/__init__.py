@@ -4,6 +4,7 @@ The names below are imported when they are first used, so that `import ddreport`
 
 - `load(...)` → `AuditData`: audits and findings of a window as pandas tables, from the archive
 - `metrics`: measures, table in, table out · `report`: charts and sections of the notebooks · `charts`
+- `widgets`: tables and panels to click in · `load_mitigations(...)` → `Mitigations`: plans, campaigns, their effect
 - `describe_check(name)`: what a check means · `SCHEMAS`: every table's columns
 - `refuse_unknown_parameters(globals())`: the guard that notebooks begin with
 - `DDReportError`: base of all errors
@@ -17,26 +18,30 @@ from typing import TYPE_CHECKING, Any
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
-    from ddreport import metrics
+    from ddreport import metrics, widgets
     from ddreport.catalogue import Check, describe_check
     from ddreport.errors import DDReportError
     from ddreport.parameters import refuse_unknown_parameters
     from ddreport.presentation import charts, report
     from ddreport.schemas import SCHEMAS
     from ddreport.workflows.load import AuditData, load
+    from ddreport.workflows.mitigating.past import Mitigations, load_mitigations
 
 __all__ = [
     "SCHEMAS",
     "AuditData",
     "Check",
     "DDReportError",
+    "Mitigations",
     "__version__",
     "charts",
     "describe_check",
     "load",
+    "load_mitigations",
     "metrics",
     "refuse_unknown_parameters",
     "report",
+    "widgets",
 ]
 
 _HOMES = {
@@ -44,14 +49,17 @@ _HOMES = {
     "AuditData": "ddreport.workflows.load",
     "Check": "ddreport.catalogue",
     "DDReportError": "ddreport.errors",
+    "Mitigations": "ddreport.workflows.mitigating.past",
     "describe_check": "ddreport.catalogue",
     "load": "ddreport.workflows.load",
+    "load_mitigations": "ddreport.workflows.mitigating.past",
     "refuse_unknown_parameters": "ddreport.parameters",
 }
 _MODULES = {
     "charts": "ddreport.presentation.charts",
     "metrics": "ddreport.metrics",
     "report": "ddreport.presentation.report",
+    "widgets": "ddreport.widgets",
 }
 
 

@@ -47,8 +47,8 @@ LAYERS = {
     "workflows": 8,
     "widgets": 9,
     "cli": 9,
-    "__init__": 9,
-    "__main__": 10,
+    "__init__": 10,
+    "__main__": 11,
 }
 
 

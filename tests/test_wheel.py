@@ -52,6 +52,9 @@ def call(installed: Path, cwd: Path, *arguments: str) -> str:
 def test_the_wheel_carries_notebooks_catalogue_templates_and_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "ddreport/notebooks/compliance_report.ipynb" in names
+    assert {f"ddreport/widgets/static/{name}" for name in ("table.js", "table.css", "blocks.js", "base.css")} <= set(
+        names
+    )
     assert {"ddreport/py.typed", "ddreport/catalogue/checks.json", "ddreport/catalogue/controls.json"} <= set(names)
     assert any(name.startswith("ddreport/rendering/templates/") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "notebooks/"))]

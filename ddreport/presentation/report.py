@@ -1,4 +1,4 @@
-"""The compliance report, section by section: what the cells of its notebook call.
+"""The reports, section by section: what the cells of their notebooks call.
 
 Each function takes the loaded data and returns a block that shows itself as the last line of a cell. The measures come
 from `ddreport.metrics`, the looks from `charts` and `sections`; here they only meet.
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ddreport.mitigation.plan import Plan
     from ddreport.presentation.blocks import Section
     from ddreport.presentation.charts import Chart
 
@@ -93,6 +94,42 @@ class ReportData(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What a reader must know about the data."""
+
+
+class MitigationData(Protocol):
+    """What the page of mitigations is made from."""
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+
+    @property
+    def account(self) -> str:
+        """Account id."""
+
+    @property
+    def region(self) -> str:
+        """Region."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the emulator answered, not AWS."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that was named."""
+
+    @property
+    def campaigns(self) -> pd.DataFrame:
+        """Table `mitigation.results.CAMPAIGNS`."""
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Table `mitigation.results.OUTCOMES`."""
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """Table `mitigation.verification.VERIFICATIONS`."""
 
 
 class _Measures:
@@ -222,6 +259,37 @@ def provenance(data: ReportData, parameters: Mapping[str, Any]) -> Section:
         versions=versions(),
         parameters=parameters,
     )
+
+
+def mitigation_header(data: MitigationData) -> Section:
+    """Show which account the mitigations are of, and in large letters when it is emulated."""
+    return sections.mitigation_header_section(
+        target=data.target,
+        account=data.account,
+        region=data.region,
+        emulated=data.emulated,
+        campaigns=len(data.campaigns),
+    )
+
+
+def mitigation_plan(data: MitigationData) -> Section:
+    """Show the plan that was named: what it does to whom, what it leaves alone, what it is expected to change."""
+    return sections.plan_section(data.plan)
+
+
+def mitigation_campaigns(data: MitigationData) -> Section:
+    """List the plans that were applied, by whom and how they stand."""
+    return sections.campaigns_section(data.campaigns)
+
+
+def mitigation_outcomes(data: MitigationData) -> Section:
+    """Say how the actions ended, and of those that did not complete, why and what to do."""
+    return sections.outcomes_section(data.outcomes)
+
+
+def mitigation_effects(data: MitigationData) -> Section:
+    """Say what became of the problems, look by look."""
+    return sections.effects_section(data.effects)
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Widgets of the notebooks, in JupyterLab and Voila; they need the extra `widgets`.
 
 - `FindingsTable(frame)`: a table of any size with search, filters, order and selection
-- `MitigationPanel(target=...)`, `mitigation_panel(...)`: from findings to a plan, its approval and outcome, and back
+- `MitigationPanel(target=...)`: from findings to a plan, its approval and outcome, and back
+- `mitigation_panel(target=...)`: the same, or a remark where nobody can click (`is_interactive`)
 
 Heavy packages are imported when a name is first used.
 """
@@ -12,15 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ddreport.widgets.mitigation import MitigationPanel, mitigation_panel
+    from ddreport.widgets.mitigation import MitigationPanel
+    from ddreport.widgets.page import is_interactive, mitigation_panel
     from ddreport.widgets.table import FindingsTable
 
-__all__ = ["FindingsTable", "MitigationPanel", "mitigation_panel"]
+__all__ = ["FindingsTable", "MitigationPanel", "is_interactive", "mitigation_panel"]
 
 _HOMES = {
     "FindingsTable": "ddreport.widgets.table",
     "MitigationPanel": "ddreport.widgets.mitigation",
-    "mitigation_panel": "ddreport.widgets.mitigation",
+    "is_interactive": "ddreport.widgets.page",
+    "mitigation_panel": "ddreport.widgets.page",
 }
 
 

@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-__all__ = ["MitigationPanel", "mitigation_panel"]
+__all__ = ["MitigationPanel", "forget_panels"]
 
 _CONTROLLERS: dict[str, Controller] = {}
 _KEYS = threading.Lock()
-
-
-def mitigation_panel(**options: Any) -> MitigationPanel:
-    """Return a `MitigationPanel`; the arguments are its."""
-    return MitigationPanel(**options)
 
 
 def _controller(place: work.Place, *, read_only: bool, key: str) -> tuple[Controller, bool]:
@@ -135,6 +130,7 @@ class MitigationPanel(PanelDrawing):
             (self.with_impact, "with_impact"),
         ):
             widget.observe(self._on(partial(_with_option, name)), "value")
+        self.options_button.observe(self._on(lambda _: lambda state: state), "value")
         clicks: Iterable[tuple[Any, Callable[[], None]]] = (
             (self.stop_button, self._controller.stop),
             (self.reload_button, self._load),

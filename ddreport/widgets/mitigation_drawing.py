@@ -13,6 +13,7 @@ from ddreport.widgets import mitigation_guards as guards
 from ddreport.widgets import mitigation_words as words
 from ddreport.widgets import mitigation_work as work
 from ddreport.widgets.base import Blocks, ipywidgets
+from ddreport.widgets.blocks import details
 from ddreport.widgets.mitigation_parts import PanelParts, button, tick_box
 from ddreport.widgets.mitigation_state import PanelState, Work, choice_label
 from ddreport.widgets.rows import Column
@@ -76,7 +77,7 @@ class PanelDrawing(PanelParts):
                 state.rollback,
                 state.rollback_path,
             ):
-                self.commands.show(*words.command_part(state))
+                self.commands.show(details("Show command", words.command_part(state)))
         finally:
             self._drawing = False
 
@@ -127,6 +128,7 @@ class PanelDrawing(PanelParts):
         self.findings.selectable = not locked
         self.picked.show(*words.picked(state))
         self._draw_actions(state, locked=locked)
+        _visible(self.options, on=self.options_button.value)
         typed = state.options
         for widget, value in (
             (self.waves, typed.waves),
@@ -145,7 +147,6 @@ class PanelDrawing(PanelParts):
             parts: list[Any] = []
             for action in state.fitting:
                 box = tick_box(f"{action.name} ({action.action_type})")
-                box.add_class("dd-strong")
                 box.observe(self._on(partial(_with_action, action.name)), "value")
                 self.action_boxes[action.name] = box
                 help_text = Blocks()

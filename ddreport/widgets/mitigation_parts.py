@@ -22,7 +22,7 @@ class PanelParts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def __init__(self) -> None:
         self._build()
         super().__init__(children=self._children())
-        self.add_class("dd-panel")
+        self.add_class("ddw-panel")
 
     def _build(self) -> None:
         self.head, self.trouble, self.working = Blocks(), Blocks(), Blocks()
@@ -52,7 +52,10 @@ class PanelParts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self.second_person = tick_box("A second person must approve")
         self.with_impact = tick_box("Ask AWS what depends on each resource", value=True)
         fields = [self.waves, self.stop_at, self.rest, self.alarms, self.second_person, self.with_impact]
-        self.options = ipywidgets.Accordion([ipywidgets.VBox(fields)], titles=["Waves and other options"])
+        self.options_button = ipywidgets.ToggleButton(
+            description="Waves and other options", tooltip="Show or hide them", layout={"width": "auto"}
+        )
+        self.options = ipywidgets.VBox(fields)
         self.plan_button = button("Preview the plan", "Makes the plan; changes nothing", "primary")
         self.plan_part = Blocks()
         self.save_button = button("Save the plan's file", "Keeps it beside the notebook")
@@ -83,7 +86,6 @@ class PanelParts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self.apply_rollback_button = button("Roll back", "Changes the account", "danger")
         self.new_button = button("New plan", "Begins anew; what was done stays in the archive")
         self.commands = Blocks()
-        self.command_box = ipywidgets.Accordion([self.commands], titles=["Show command"])
 
     def _children(self) -> list[Any]:
         self._opening = _row(self.open_choice, self.open_button)
@@ -99,6 +101,7 @@ class PanelParts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
                 self.actions,
                 self.actions_note,
                 _row(self.define_buttons, self.ask_actions_button),
+                _row(self.options_button),
                 self.options,
             ]
         )
@@ -137,7 +140,7 @@ class PanelParts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._running,
             self._verifying,
             _row(self.working, self.stop_button),
-            self.command_box,
+            self.commands,
         ]
 
 

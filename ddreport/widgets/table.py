@@ -32,12 +32,12 @@ _VIEW = ["search", "filters", "sort"]
 _FINDING_COLUMNS = (
     Column("severity", "Severity", "severity", 100, severity_label),
     Column("check_name", "Check", "word", 210, check_title),
-    Column("resource_type", "Resource type", "word", 130, resource_type_label),
+    Column("resource_type", "Resource type", "word", 150, resource_type_label),
     Column("resource_id", "Resource", "id", 220),
     Column("reason_code", "Reason", "word", 210),
-    Column("first_seen_time", "First seen (UTC)", "time", 130),
-    Column("finding_time", "Found (UTC)", "time", 130),
-    Column("expiration_time", "Expires (UTC)", "time", 130),
+    Column("first_seen_time", "First seen (UTC)", "time", 150),
+    Column("finding_time", "Found (UTC)", "time", 150),
+    Column("expiration_time", "Expires (UTC)", "time", 150),
     Column("is_suppressed", "Suppressed", "flag", 90),
 )
 

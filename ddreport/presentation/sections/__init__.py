@@ -1,6 +1,13 @@
 """Sections of a report as blocks of HTML: tables of `ddreport.metrics` in, objects that show themselves out."""
 
 from ddreport.presentation.blocks import Section
+from ddreport.presentation.sections.campaigns import (
+    campaigns_section,
+    effects_section,
+    mitigation_header_section,
+    outcomes_section,
+    plan_section,
+)
 from ddreport.presentation.sections.checks import checks_section
 from ddreport.presentation.sections.findings import findings_section
 from ddreport.presentation.sections.gaps import gaps_section
@@ -10,11 +17,16 @@ from ddreport.presentation.sections.provenance import provenance_section
 
 __all__ = [
     "Section",
+    "campaigns_section",
     "checks_section",
+    "effects_section",
     "findings_section",
     "gaps_section",
     "header_section",
     "key_figures_section",
+    "mitigation_header_section",
     "mitigations_section",
+    "outcomes_section",
+    "plan_section",
     "provenance_section",
 ]

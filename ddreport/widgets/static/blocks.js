@@ -10,16 +10,16 @@ function make(tag, className, ...children) {
   return element;
 }
 
-const tone = (block, more = "") => `${more} ${block.tone ? `dd-${block.tone}` : ""}`.trim();
+const tone = (block, more = "") => `${more} ${block.tone ? `ddw-${block.tone}` : ""}`.trim();
 
 const KINDS = {
   heading: (block) => make(block.level === 2 ? "h2" : "h3", "", block.text),
   text: (block) => make("p", tone(block), block.text),
   list: (block) => make("ul", tone(block), ...block.items.map((item) => make("li", "", item))),
-  badges: (block) => make("div", "dd-badges", ...block.items.map((item) => make("span", tone(item, "dd-badge"), item.text))),
+  badges: (block) => make("div", "ddw-badges", ...block.items.map((item) => make("span", tone(item, "ddw-badge"), item.text))),
 
   notice(block) {
-    const element = make("div", tone(block, "dd-notice"));
+    const element = make("div", tone(block, "ddw-notice"));
     element.setAttribute("role", block.tone === "bad" ? "alert" : "status");
     if (block.title) element.append(make("strong", "", block.title));
     for (const text of block.texts) element.append(make("div", "", text));
@@ -28,12 +28,12 @@ const KINDS = {
 
   table(block) {
     const numeric = new Set(block.numeric);
-    const cells = (tag, row) => row.map((text, place) => make(tag, numeric.has(place) ? "dd-number" : "", text));
+    const cells = (tag, row) => row.map((text, place) => make(tag, numeric.has(place) ? "ddw-number" : "", text));
     const head = make("tr", "", ...cells("th", block.columns));
     for (const cell of head.children) cell.scope = "col";
     const table = make("table", "", make("caption", "", block.caption), make("thead", "", head),
       make("tbody", "", ...block.rows.map((row) => make("tr", "", ...cells("td", row)))));
-    const scroll = make("div", "dd-scroll", table);
+    const scroll = make("div", "ddw-scroll", table);
     scroll.tabIndex = 0;
     scroll.setAttribute("role", "region");
     scroll.setAttribute("aria-label", block.caption);
@@ -45,11 +45,11 @@ const KINDS = {
     bar.setAttribute("aria-label", block.text);
     if (block.total !== null) { bar.max = Math.max(1, block.total); bar.value = block.done; }
     const counted = block.total === null ? "" : ` ${block.done.toLocaleString("en")} of ${block.total.toLocaleString("en")}`;
-    return make("div", "dd-progress", make("div", "", block.text + counted), bar);
+    return make("div", "ddw-progress", make("div", "", block.text + counted), bar);
   },
 
   command(block) {
-    const button = make("button", "dd-button", "Copy");
+    const button = make("button", "ddw-button", "Copy");
     button.type = "button";
     button.setAttribute("aria-label", `Copy: ${block.title}`);
     const code = make("pre", "", block.text);
@@ -68,11 +68,11 @@ const KINDS = {
         button.textContent = "Press Ctrl+C";
       }
     });
-    return make("div", "", make("div", "dd-muted", block.title), make("div", "dd-command", code, button));
+    return make("div", "", make("div", "ddw-muted", block.title), make("div", "ddw-command", code, button));
   },
 
   download(block) {
-    const button = make("button", "dd-button", block.label);
+    const button = make("button", "ddw-button", block.label);
     button.type = "button";
     button.addEventListener("click", () => {
       const link = document.createElement("a");
@@ -92,14 +92,16 @@ const KINDS = {
 const draw = (block) => (KINDS[block.kind] || (() => make("p", "", block.text || "")))(block);
 
 function render({ model, el }) {
-  const root = make("div", "dd-widget dd-blocks");
+  const root = make("div", "ddw-widget ddw-blocks");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   let shown = [];
   function update() {
     const wanted = model.get("blocks").map((block) => ({ block, text: JSON.stringify(block) }));
     const kept = new Map(shown.map((item) => [item.text, item.element]));
+    const open = new Set([...root.children].filter((e) => e.open).map((e) => e.firstChild.textContent));
     shown = wanted.map(({ block, text }) => {
       const element = kept.get(text) || draw(block);
+      if (block.kind === "details" && open.has(block.summary)) element.open = true;
       kept.delete(text);
       return { text, element };
     });

@@ -22,7 +22,7 @@ function make(tag, attributes = {}, ...children) {
 const many = (number) => number.toLocaleString("en");
 
 function render({ model, el }) {
-  const id = `dd-grid-${++grids}`;
+  const id = `ddw-grid-${++grids}`;
   const columns = () => model.get("columns");
   const picks = () => (model.get("selectable") ? 1 : 0);
   const total = () => model.get("match_count");
@@ -33,23 +33,23 @@ function render({ model, el }) {
   let looked = "";
   let settled = 0;
 
-  const root = make("div", { class: "dd-widget dd-table", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "ddw-widget ddw-table", "data-lm-suppress-shortcuts": "true" });
   const search = make("input", { type: "search", placeholder: "Search", "aria-label": `Search: ${model.get("label")}` });
-  const clear = make("button", { type: "button", class: "dd-button" }, "Clear filters");
-  const tools = make("div", { class: "dd-table-tools", role: "group", "aria-label": "Search and filters" }, search);
+  const clear = make("button", { type: "button", class: "ddw-button" }, "Clear filters");
+  const tools = make("div", { class: "ddw-table-tools", role: "group", "aria-label": "Search and filters" }, search);
   const facets = new Map();
   const grid = make("div", {
-    class: "dd-grid", role: "grid", tabindex: "0", id, "aria-label": model.get("label"),
+    class: "ddw-grid", role: "grid", tabindex: "0", id, "aria-label": model.get("label"),
     "aria-multiselectable": model.get("selectable") ? "true" : null,
   });
-  const head = make("div", { class: "dd-row dd-head", role: "row", "aria-rowindex": "1" });
-  const body = make("div", { class: "dd-body", role: "rowgroup" });
-  const none = make("div", { class: "dd-none" });
+  const head = make("div", { class: "ddw-row ddw-head", role: "row", "aria-rowindex": "1" });
+  const body = make("div", { class: "ddw-body", role: "rowgroup" });
+  const none = make("div", { class: "ddw-none" });
   grid.append(make("div", { role: "rowgroup", style: "display: contents" }, head), body);
   const status = make("span", { role: "status" });
-  const pickAll = make("button", { type: "button", class: "dd-button" });
-  const unpick = make("button", { type: "button", class: "dd-button" }, "Clear selection");
-  const foot = make("div", { class: "dd-table-foot" }, status, pickAll, unpick);
+  const pickAll = make("button", { type: "button", class: "ddw-button" });
+  const unpick = make("button", { type: "button", class: "ddw-button" }, "Clear selection");
+  const foot = make("div", { class: "ddw-table-foot" }, status, pickAll, unpick);
   root.append(tools, grid, none, foot);
   el.append(root);
 
@@ -70,7 +70,7 @@ function render({ model, el }) {
   function facetOf(column) {
     const fieldset = make("fieldset", {}, make("legend", {}, `Filter by ${column.label}`));
     const summary = make("summary", {}, column.label);
-    const details = make("details", { class: "dd-facet" }, summary, fieldset);
+    const details = make("details", { class: "ddw-facet" }, summary, fieldset);
     details.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && details.open) { details.open = false; summary.focus(); event.stopPropagation(); }
     });
@@ -104,7 +104,7 @@ function render({ model, el }) {
         if (!item) {
           const input = make("input", { type: "checkbox" });
           input.value = key;
-          const counted = make("span", { class: "dd-count" });
+          const counted = make("span", { class: "ddw-count" });
           item = { input, counted, label: make("label", {}, input, make("span", {}, shown), counted) };
           facet.items.set(key, item);
           facet.fieldset.append(item.label);
@@ -113,7 +113,7 @@ function render({ model, el }) {
         item.input.checked = chosen.includes(key);
       }
       facet.summary.textContent = chosen.length ? `${column.label} (${chosen.length})` : column.label;
-      facet.details.classList.toggle("dd-on", chosen.length > 0);
+      facet.details.classList.toggle("ddw-on", chosen.length > 0);
       facet.details.hidden = values.length < 2 && !chosen.length;
     }
     if (!clear.isConnected) tools.append(clear);
@@ -152,14 +152,14 @@ function render({ model, el }) {
       input.checked = model.get("all_selected");
       input.indeterminate = !input.checked && model.get("selected_count") > 0;
       input.addEventListener("click", (event) => { event.preventDefault(); event.stopPropagation(); toggleAll(); });
-      const cell = make("div", { class: "dd-cell dd-pick", role: "columnheader", "aria-colindex": "1", id: `${id}-h-0` }, input);
+      const cell = make("div", { class: "ddw-cell ddw-pick", role: "columnheader", "aria-colindex": "1", id: `${id}-h-0` }, input);
       cell.addEventListener("click", toggleAll);
       head.append(cell);
     }
     columns().forEach((column, place) => {
       const order = column.name === sorted ? (descending ? "descending" : "ascending") : "none";
       const cell = make("div", {
-        class: `dd-cell dd-${column.kind}`, role: "columnheader", "aria-sort": order, title: "Sort",
+        class: `ddw-cell ddw-${column.kind}`, role: "columnheader", "aria-sort": order, title: "Sort",
         "aria-colindex": String(place + picks() + 1), id: `${id}-h-${place + picks()}`,
       }, column.label);
       cell.addEventListener("click", () => { moveTo(-1, place + picks()); sortBy(column.name); });
@@ -212,7 +212,7 @@ function render({ model, el }) {
 
   function drawRow(row, data, shift) {
     const element = make("div", {
-      class: data ? "dd-row" : "dd-row dd-waiting", role: "row", "aria-rowindex": String(row + 2),
+      class: data ? "ddw-row" : "ddw-row ddw-waiting", role: "row", "aria-rowindex": String(row + 2),
       "aria-selected": picks() ? String(Boolean(data && data[0])) : null,
     });
     element.style.gridTemplateColumns = template();
@@ -221,12 +221,12 @@ function render({ model, el }) {
     if (picks()) {
       const input = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select row ${row + 1}` });
       input.checked = Boolean(data && data[0]);
-      element.append(make("div", { class: "dd-cell dd-pick", role: "gridcell", "aria-colindex": "1", id: `${id}-${row}-0` }, input));
+      element.append(make("div", { class: "ddw-cell ddw-pick", role: "gridcell", "aria-colindex": "1", id: `${id}-${row}-0` }, input));
     }
     columns().forEach((column, place) => {
       const text = data ? data[place + 1] : "…";
       element.append(make("div", {
-        class: `dd-cell dd-${column.kind}`, role: "gridcell", title: text, "aria-colindex": String(place + picks() + 1),
+        class: `ddw-cell ddw-${column.kind}`, role: "gridcell", title: text, "aria-colindex": String(place + picks() + 1),
         id: `${id}-${row}-${place + picks()}`, "data-level": column.levels ? column.levels[text] : null,
       }, text));
     });
@@ -268,9 +268,9 @@ function render({ model, el }) {
   }
   const cursorId = () => `${id}-${cursor.row < 0 ? "h" : cursor.row}-${cursor.column}`;
   function drawCursor() {
-    for (const cell of grid.querySelectorAll(".dd-cursor")) cell.classList.remove("dd-cursor");
+    for (const cell of grid.querySelectorAll(".ddw-cursor")) cell.classList.remove("ddw-cursor");
     const cell = document.getElementById(cursorId());
-    if (cell) cell.classList.add("dd-cursor");
+    if (cell) cell.classList.add("ddw-cursor");
     grid.setAttribute("aria-activedescendant", cell ? cell.id : "");
   }
 
@@ -290,10 +290,10 @@ function render({ model, el }) {
 
   body.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
   body.addEventListener("click", (event) => {
-    const row = Number(event.target.closest(".dd-row")?.dataset.row ?? -1);
+    const row = Number(event.target.closest(".ddw-row")?.dataset.row ?? -1);
     if (row < 0) return;
-    const cell = event.target.closest(".dd-cell");
-    const isBox = picks() && cell && cell.classList.contains("dd-pick");
+    const cell = event.target.closest(".ddw-cell");
+    const isBox = picks() && cell && cell.classList.contains("ddw-pick");
     const column = cell ? [...cell.parentElement.children].indexOf(cell) : 0;
     if (event.shiftKey) pick(anchor, row, true);
     else if (isBox) { pick(row, row, !isPicked(row)); anchor = row; }

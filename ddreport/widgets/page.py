@@ -1,0 +1,54 @@
+"""Whether somebody is looking at the running notebook, and what it shows where nobody is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddreport.presentation.blocks import Section
+    from ddreport.widgets.mitigation import MitigationPanel
+
+HEADING = "Mitigation panel"
+
+
+def is_interactive() -> bool:
+    """Tell whether somebody can click in the notebook that is running.
+
+    JupyterLab, VS Code and their like tell the kernel that it may ask questions; papermill, nbconvert and test runners
+    tell it not to. Voila, whose pages have people in front of them, names itself in the kernel's environment.
+    """
+    if os.environ.get("VOILA_REQUEST_URL"):
+        return True
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
+
+
+def mitigation_panel(*, interactive: bool | None = None, **options: Any) -> MitigationPanel | Section:
+    """Return the panel, or where nobody can click, a remark that stands in its place and changes nothing.
+
+    Parameters
+    ----------
+    interactive
+        Whether somebody can click; None finds out (`is_interactive`).
+    options
+        As for `MitigationPanel`.
+
+    Raises
+    ------
+    InputError
+        An argument is of the wrong kind.
+    MissingExtraError
+        Somebody can click, and the extra `widgets` is not installed.
+    """
+    if is_interactive() if interactive is None else interactive:
+        from ddreport.widgets.mitigation import MitigationPanel
+
+        return MitigationPanel(**options)
+    from ddreport.presentation.blocks import nothing
+
+    return nothing(
+        HEADING, "This run is not interactive: it shows what was planned and done, and neither plans nor does anything."
+    )
