@@ -37,6 +37,7 @@ LAYERS = {
     "mitigation": 4,
     "suppression": 4,
     "setup": 5,
+    "doctor": 6,
     "aws": 6,
     "archive": 6,
     "emulation": 6,
