@@ -80,7 +80,7 @@ def _commands(state: PanelState) -> Iterator[tuple[str, str]]:
     name = plan_name(state)
     where = [*_named_target(state, state.plan.target), *_archive(state)]
     yield "Show it", command_line("ddreport", "mitigate", "show", name)
-    if state.plan.approval.required:
+    if state.needs_approval:
         yield "Approve it", command_line("ddreport", "mitigate", "approve", name, *where)
     stopped = state.campaign is not None and state.campaign.stopped is not None
     go_on = ["--go-on"] if stopped and state.campaign and _stopped_by_failures(state) else []
@@ -101,7 +101,7 @@ def _commands(state: PanelState) -> Iterator[tuple[str, str]]:
         command_line("ddreport", "mitigate", "rollback", "plan", name, *where, "--out", undo),
     )
     if state.rollback is not None:
-        if state.rollback.approval.required:
+        if state.rollback.approval.required or state.needs_approval:
             yield "Approve the roll-back", command_line("ddreport", "mitigate", "rollback", "approve", undo, *where)
         yield "Apply the roll-back", command_line("ddreport", "mitigate", "rollback", "apply", undo, *where)
 

@@ -184,7 +184,7 @@ class PanelDrawing(PanelParts):
         if plan is None:
             return
         self.approval.show(*words.approval_part(state, now))
-        needs = plan.approval.required and not state.is_over
+        needs = state.needs_approval and not state.is_over
         idle = state.busy is None
         _visible(self.save_button, on=not state.read_only and state.plan_path is None and bool(plan.findings))
         _visible(self.approve_button, on=needs and not state.read_only and state.approval is None)
@@ -238,7 +238,7 @@ class PanelDrawing(PanelParts):
         ready = plan is not None and bool(plan.operations) and not over
         _visible(self.confirm_rollback, on=ready)
         _visible(self.apply_rollback_button, on=ready)
-        _visible(self.rollback_approval_button, on=ready and plan is not None and plan.approval.required)
+        _visible(self.rollback_approval_button, on=ready and state.needs_approval)
         self.confirm_rollback.description = f"Type {state.rollback_confirmation} to confirm"
         self.confirm_rollback.value = state.typed_rollback
         self.confirm_rollback.disabled = state.busy is not None or state.looking_only is not None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ddreport.mitigation.approval import Approvable, Approval
+    from ddreport.mitigation.plan import ApprovalRule
     from ddreport.widgets.mitigation_state import PanelState
 
 _UNDER_WAY = "something is under way"
@@ -39,12 +40,14 @@ def _against_plan(state: PanelState) -> Iterator[str]:
         yield exc.message
 
 
-def approval_problem(plan: Approvable | None, approval: Approval | None, now: datetime) -> str | None:
+def approval_problem(
+    plan: Approvable | None, approval: Approval | None, now: datetime, rule: ApprovalRule | None = None
+) -> str | None:
     """Tell why a plan's approval does not do; None: it does, or none is needed."""
     if plan is None:
         return None
     try:
-        check_approval(plan, approval, time=now)
+        check_approval(plan, approval, time=now, target_rule=rule)
     except DDReportError as exc:
         return exc.message
     return None
@@ -73,7 +76,7 @@ def _against_apply(state: PanelState, now: datetime) -> Iterator[str]:
         yield "the plan would do nothing"
     if state.is_over:
         yield "all of it is done" if state.campaign and state.campaign.finished else "it was cancelled"
-    problem = approval_problem(state.plan, state.approval, now)
+    problem = approval_problem(state.plan, state.approval, now, state.target_rule)
     if problem is not None:
         yield problem
     if state.typed.strip().casefold() != state.confirmation:
@@ -124,7 +127,7 @@ def _against_rollback(state: PanelState, now: datetime) -> Iterator[str]:
         yield "there is nothing to undo"
     if state.rolled_back is not None and state.rolled_back.finished is not None:
         yield "it is rolled back"
-    problem = approval_problem(state.rollback, state.rollback_approval, now)
+    problem = approval_problem(state.rollback, state.rollback_approval, now, state.target_rule)
     if problem is not None:
         yield problem
     if state.typed_rollback.strip().casefold() != state.rollback_confirmation:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import describe_check
 from ddreport.errors import InputError, MitigationError
+from ddreport.mitigation.approval import strictest
 from ddreport.mitigation.plan import MOST_ACTIONS, Rollout
 from ddreport.mitigation.selection import Selection
 from ddreport.mitigation.waves import parse_share, parse_waves
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ddreport.errors import DDReportError
     from ddreport.mitigation.approval import Approval
     from ddreport.mitigation.journal import CampaignState
-    from ddreport.mitigation.plan import Plan, PlannedAction
+    from ddreport.mitigation.plan import ApprovalRule, Plan, PlannedAction
     from ddreport.mitigation.reversal_plan import RollbackPlan
     from ddreport.mitigation.rollback_state import RollbackState
 
@@ -165,6 +166,8 @@ class PanelState:
     ----------
     archive
         Folder as it was given; empty means the default.
+    target_rule
+        What the target asks for now; the stricter of it and the plan's own counts.
     read_only
         Whether this page is for looking only, whatever the target says.
     picked
@@ -182,6 +185,7 @@ class PanelState:
     target: str
     archive: str = ""
     mode: MitigationMode = MitigationMode.ALLOWED
+    target_rule: ApprovalRule | None = None
     read_only: bool = False
     known: Known | None = None
     check: str | None = None
@@ -261,6 +265,12 @@ class PanelState:
         return None
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether the plan must be approved before it is applied."""
+        rules = [rule for rule in (self.plan.approval if self.plan else None, self.target_rule) if rule is not None]
+        return bool(rules) and strictest(rules).required
+
+    @property
     def is_begun(self) -> bool:
         """Whether the plan's campaign has begun, so that the choice stands."""
         return self.campaign is not None and bool(self.campaign.runs)
@@ -272,9 +282,9 @@ class PanelState:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
-    def loaded(self, known: Known, *, mode: MitigationMode) -> PanelState:
-        """Take in what the archive tells; what was chosen stays as far as it is still there."""
-        state = replace(self, known=known, mode=mode)
+    def loaded(self, known: Known, *, mode: MitigationMode, rule: ApprovalRule | None = None) -> PanelState:
+        """Take in what the archive and the target tell; what was chosen stays as far as it is still there."""
+        state = replace(self, known=known, mode=mode, target_rule=rule or self.target_rule)
         if self.is_begun:
             return state
         names = [c.name for c in known.checks]

@@ -271,7 +271,7 @@ def approval_part(state: PanelState, now: datetime) -> list[Block]:
     if plan is None or not plan.findings or state.is_over:
         return []
     given = state.approval
-    problem = guards.approval_problem(plan, given, now)
+    problem = guards.approval_problem(plan, given, now, state.target_rule)
     if given is not None and problem is None:
         until = f"{given.expires_time:%Y-%m-%d %H:%M} UTC"
         return [notice("Approved", f"By {given.approved_by}, until {until}.", given.note, tone="good")]

@@ -24,6 +24,7 @@ from ddreport.workflows.mitigating.apply import apply_plan, campaign_states, cam
 from ddreport.workflows.mitigating.approve import approval_path, give_approval, read_approval
 from ddreport.workflows.mitigating.plan import PlanRequest, make_plan, open_findings, planned_actions
 from ddreport.workflows.mitigating.rollback import apply_rollback, make_rollback
+from ddreport.workflows.mitigating.targets import approval_rule
 from ddreport.workflows.mitigating.verify import verify_campaign
 from ddreport.workflows.sessions import session_for
 
@@ -87,7 +88,7 @@ def load(place: Place, progress: Progress) -> Step:
     """Read what is open, what can be done about it, and what was begun, from the archive. AWS is not asked."""
     target = place.find_target()
     known = _known(place, target, progress)
-    return lambda state: state.loaded(known, mode=target.mitigation_mode)
+    return lambda state: state.loaded(known, mode=target.mitigation_mode, rule=approval_rule(target))
 
 
 def _known(place: Place, target: Target, progress: Progress) -> Known:

@@ -164,7 +164,8 @@ def test_the_command_that_is_shown_makes_the_same_plan(
     choose(panel, shared.EXPIRING, 1, 3)
     panel.stop_at.value = "50%"
     panel.with_impact.value = False
-    block = next(b for b in panel.commands.blocks if b.get("title") == "Make the plan")
+    (behind,) = panel.commands.blocks
+    block = next(b for b in behind["blocks"] if b.get("title") == "Make the plan")
     words = shlex.split(block["text"])
     assert words[:4] == ["ddreport", "mitigate", "plan", "--target"]
     assert main(words[1:]) == 0

@@ -208,6 +208,16 @@ def test_an_approval_must_be_of_the_plan_in_time_and_by_the_right_person(chosen:
     assert "a changed plan needs a new approval" in str(guards.why_not_apply(replace(state, approval=other), DAY))
 
 
+def test_a_target_that_became_stricter_counts_for_plans_of_before(planned: PanelState) -> None:
+    rule = ApprovalRule(required=True)
+    state = replace(planned, typed=planned.confirmation).loaded(planned.known, mode=MitigationMode.APPROVAL, rule=rule)
+    assert state.needs_approval
+    assert "needs the approval of somebody" in str(guards.why_not_apply(state, DAY))
+    given = approve(state.plan, by=ANN, time=DAY, target_rule=rule)
+    assert guards.why_not_apply(replace(state, approval=given), DAY) is None
+    assert "Approve it" in dict(commands(state))
+
+
 def test_a_plan_that_would_do_nothing_is_not_applied(chosen: PanelState) -> None:
     state = chosen.planned(a_plan(findings=()))
     assert guards.why_not_apply(replace(state, typed=state.confirmation), DAY) == "the plan would do nothing"
