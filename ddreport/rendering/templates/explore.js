@@ -7,6 +7,7 @@
   var SPARE = 8;
   var FACETS = ["severity", "check_name", "state", "resource_type", "account", "region"];
   var MOST_COPIED = 20000;
+  var MOST_PAINTED = 200; // a page whose style is lost would show them all
 
   function unpacked(text) {
     var cut = text.indexOf("~");
@@ -210,7 +211,7 @@
 
     function paint() {
       var first = Math.max(0, Math.floor(view.scrollTop / ROW) - SPARE);
-      var last = Math.min(shown.length, Math.ceil((view.scrollTop + view.clientHeight) / ROW) + SPARE);
+      var last = Math.min(shown.length, first + MOST_PAINTED, Math.ceil((view.scrollTop + view.clientHeight) / ROW) + SPARE);
       var rows = document.createDocumentFragment();
       for (var place = first; place < last; place += 1) { rows.appendChild(rowOf(place)); }
       sizer.textContent = "";
@@ -364,6 +365,7 @@
         }
       }
     }
+    root.setAttribute("data-ready-ms", String(Math.round(performance.now())));
     root.setAttribute("data-ready", String(table.rows));
   }
 
