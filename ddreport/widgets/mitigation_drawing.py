@@ -28,10 +28,10 @@ _OUTCOMES = (
     Column("wave", "Wave", "number", 60),
     Column("status", "Status", "word", 110, levels=words.STATUS_LEVELS),
     Column("resource_id", "Resource", "id", 200),
-    Column("action_name", "Action", "word", 180),
-    Column("explanation", "What that means", "text", 260),
-    Column("message", "AWS says", "text", 160),
-    Column("advice", "What to do", "text", 200),
+    Column("action_name", "Action", "word", 160),
+    Column("explanation", "What that means", "text", 220),
+    Column("message", "AWS says", "text", 120),
+    Column("advice", "What to do", "text", 150),
 )
 _EFFECTS = (
     Column("effect", "Effect", "word", 110, levels=words.STATUS_LEVELS),
