@@ -142,5 +142,5 @@ def _options(options: Options) -> Iterable[str]:
 def define_command(state: PanelState, action_type: str) -> str:
     """Return the command that defines AWS's default action of a type, with its role."""
     kind = action_type.lower()
-    words = ["ddreport", "actions", "defaults", "--type", kind, "--create-role", *_target(state)]
+    words = ["ddreport", "actions", "defaults", "--type", kind, "--create-role", *_target(state), *_archive(state)]
     return command_line(*words)

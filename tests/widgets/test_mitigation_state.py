@@ -18,7 +18,7 @@ from ddreport.mitigation.journal import fold
 from ddreport.mitigation.plan import FORMAT, ApprovalRule, Cost, Plan, PlannedAction, PlannedFinding, Rollout, seal
 from ddreport.targets import MitigationMode
 from ddreport.widgets import mitigation_guards as guards
-from ddreport.widgets.mitigation_commands import commands, plan_command, quote
+from ddreport.widgets.mitigation_commands import commands, define_command, plan_command, quote
 from ddreport.widgets.mitigation_state import (
     Failure,
     Known,
@@ -273,6 +273,12 @@ def test_the_command_of_a_choice_names_what_differs_from_the_defaults(chosen: Pa
         "--require-approval --no-impact --archive '/data/my archive' --out plan.yaml"
     )
     assert plan_command(chosen.pick([])) is None
+
+
+def test_the_command_that_defines_an_action_goes_to_the_same_account(fresh: PanelState) -> None:
+    assert define_command(replace(fresh, archive="kept"), "ENABLE_IOT_LOGGING") == (
+        "ddreport actions defaults --type enable_iot_logging --create-role --target plant --archive kept"
+    )
 
 
 def test_the_commands_follow_the_plan(planned: PanelState) -> None:
