@@ -196,6 +196,10 @@ class SetupError(DDReportError):
     """A set-up could not go on; the message says what was done until then, and the same command again goes on."""
 
 
+class NotificationError(DDReportError):
+    """A message could not be sent; it is sent with the next run."""
+
+
 class EngineError(DDReportError):
     """What reduces the rows (Spark) could not be started or could not do the work."""
 

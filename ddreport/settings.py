@@ -104,7 +104,7 @@ class Settings:
         ]
 
 
-_OTHER_VARIABLES = ("DDREPORT_LOG_LEVEL", "DDREPORT_REQUIRE_")
+_OTHER_VARIABLES = ("DDREPORT_LOG_LEVEL", "DDREPORT_REQUIRE_", "DDREPORT_SMTP_PASSWORD", "DDREPORT_WEBHOOK_URL")
 """Begins of variables that others read: the command line, and the tests for what must not be skipped."""
 
 

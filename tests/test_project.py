@@ -44,6 +44,7 @@ LAYERS = {
     "rendering": 6,
     "presentation": 6,
     "exporting": 7,
+    "notification": 7,
     "connect": 7,
     "workflows": 8,
     "widgets": 9,
