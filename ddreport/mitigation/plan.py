@@ -242,9 +242,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 def digest_of(plan: Plan) -> str:
     """Return the SHA-256 of a plan's content but for the digest itself; the form of the file has no part in it."""
-    content = msgspec.to_builtins(plan)
-    content.pop("digest", None)
-    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
+    content = msgspec.json.encode(msgspec.structs.replace(plan, digest=""), order="deterministic")
+    return hashlib.sha256(content).hexdigest()
 
 
 def seal(plan: Plan) -> Plan:

@@ -69,8 +69,13 @@ def _yaml_lines(content: dict[str, Any], lines: Collection[str]) -> Iterator[str
             yield f"{key}: {_json(value)}"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def _json(value: Any) -> str:
-    return _HIDDEN.sub(_yaml_escape, json.dumps(value, ensure_ascii=False))
+    text = _ENCODER.encode(value)
+    # Nearly every line is plain, and a plan has thousands.
+    return text if text.isascii() and "\x7f" not in text else _HIDDEN.sub(_yaml_escape, text)
 
 
 def _yaml_escape(found: re.Match[str]) -> str:

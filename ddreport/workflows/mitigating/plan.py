@@ -14,7 +14,7 @@ import pandas as pd
 from ddreport.aws.rates import OTHER_RATE, PUBLISHED_RATES
 from ddreport.catalogue import describe_check, normalise_check_name
 from ddreport.errors import InputError, NoDataError, did_you_mean
-from ddreport.metrics.current import current_checks, current_findings
+from ddreport.metrics.current import current_checks
 from ddreport.mitigation.actions import MitigationAction
 from ddreport.mitigation.blast_radius import blast_radius
 from ddreport.mitigation.expected import expected
@@ -121,7 +121,9 @@ def open_findings(target: Target, archive: str | Path = "") -> OpenFindings:
     checks = opened.load("checks", places=places)
     verdicts = current_checks(checks, as_of=as_of)[["audit_task_id", "check_name"]].dropna()
     audits = verdicts["audit_task_id"].unique().tolist()
-    rows = opened.load("findings", places=places, audit_task_ids=audits)
+    rows = opened.load("findings", places=places, audit_task_ids=audits).merge(
+        verdicts, on=["audit_task_id", "check_name"]
+    )
     pulled = [
         datetime.fromisoformat(p["time"])
         for p in opened.pulls()
@@ -137,7 +139,9 @@ def open_findings(target: Target, archive: str | Path = "") -> OpenFindings:
         emulated=source.emulated,
         as_of=as_of,
         known_until=max([as_of, *pulled]),
-        findings=current_findings(rows, checks, as_of=as_of),
+        findings=rows.sort_values(["severity", "check_name", "resource_id", "reason_code", "finding_id"]).reset_index(
+            drop=True
+        ),
         checks=latest,
         audit_tasks=tasks[tasks["audit_task_id"].isin(latest["audit_task_id"])].reset_index(drop=True),
         check_configurations=state["check_configurations"],
