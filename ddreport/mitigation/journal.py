@@ -66,7 +66,7 @@ class OutcomeStatus(StrEnum):
     """The task was cancelled before it came to this."""
 
     UNKNOWN = "UNKNOWN"
-    """AWS was asked and has forgotten the task since."""
+    """AWS was asked and has forgotten the task since, or ended it without saying how this ended."""
 
 
 EARLIER_NOT_SENT = "EARLIER_NOT_SENT"
@@ -203,7 +203,10 @@ def _sent(part: Part, finding_id: str, action_name: str) -> Outcome:
     if told is None:
         note = "AWS has no record of an execution, as of findings that a suppression covers by now"
         return Outcome(OutcomeStatus.SKIPPED, NO_RECORD, note, task)
-    status = _ENDED.get(told.status, OutcomeStatus.SENT)
+    status = _ENDED.get(told.status)
+    if status is None:  # nobody looks again, so it must not pass for something under way
+        note = f"AWS still said {told.status} of it after the task had ended"
+        return Outcome(OutcomeStatus.UNKNOWN, told.error_code, note, task, told.start_time)
     return Outcome(status, told.error_code, told.message, task, told.start_time, told.end_time)
 
 

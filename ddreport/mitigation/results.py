@@ -267,7 +267,7 @@ _IN_WORDS: dict[OutcomeStatus, tuple[str, str | None]] = {
     OutcomeStatus.PENDING: ("not sent yet", "apply the plan to go on"),
     OutcomeStatus.SENT: ("AWS was asked, and how it ended is not known yet", "apply the plan to find out"),
     OutcomeStatus.UNKNOWN: (
-        "AWS was asked and has forgotten the task since, so nobody can tell what was done",
+        "AWS was asked, and has forgotten the task or not said how this ended, so nobody can tell what was done",
         "verify the plan: that reads the resource itself",
     ),
     OutcomeStatus.CANCELED: ("the task was cancelled before it came to this", "make a new plan if it is still wanted"),

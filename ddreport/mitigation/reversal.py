@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ddreport.mitigation.prestate import ResourceState, StateKind, group_names, state_after
-from ddreport.mitigation.reverse_calls import Key, Operation, ReverseOperation, Standing, in_words, stand
+from ddreport.mitigation.reverse_calls import (
+    TAKEN_BACK,
+    Call,
+    Key,
+    Operation,
+    ReverseOperation,
+    Standing,
+    in_words,
+    stand,
+)
 from ddreport.terms import ExecutionStatus, MitigationActionType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ddreport.mitigation.plan import Plan, PlannedAction, PlannedFinding
     from ddreport.mitigation.prestate import Captured
@@ -74,7 +83,9 @@ def touched(plan: Plan, captured: Mapping[Key, Captured], outcomes: Mapping[Key,
         status = outcomes.get(key)
         if status not in _SURE | _PERHAPS or key not in captured:
             continue
-        if status == ExecutionStatus.FAILED and len(captured[key].states) == 1:
+        # Of one thing and several groups it may have joined some.
+        several = len(captured[key].states) > 1 or len(group_names(action)) > 1
+        if status == ExecutionStatus.FAILED and not several:
             continue
         found += [
             Touched(finding, action, state)
@@ -96,6 +107,8 @@ def plan_reversal(
     captured: Mapping[Key, Captured],
     outcomes: Mapping[Key, str],
     now: Mapping[Key, ResourceState],
+    *,
+    taken_back: Collection[Call] = (),
 ) -> Reversal:
     """Decide how a campaign is undone: the last change first, each resource by its own call.
 
@@ -103,18 +116,21 @@ def plan_reversal(
     ----------
     now
         The present state of every resource of `touched`, by kind and id.
+    taken_back
+        Calls of earlier roll-backs that gave a resource back what it had (`rollback_state.taken_back`).
     """
     made: list[list[ReverseOperation]] = []
-    calls: set[tuple[Operation, bytes]] = set()
+    calls: set[Call] = set()
     left: dict[tuple[Key, str], LeftAsItIs] = {}
     for one in _first_states(touched(plan, captured, outcomes)):
         here = now[one.before.key]
         for operations in _undo(one, here):
             standing, note = stand(operations[0], here)
-            call = operations[0].operation, msgspec.json.encode(operations[0].arguments, order="deterministic")
-            if call in calls:
+            if operations[0].call in calls:
                 continue
-            calls.add(call)
+            calls.add(operations[0].call)
+            if standing is Standing.TO_DO and operations[0].call in taken_back:
+                standing, note = Standing.CHANGED, TAKEN_BACK
             if standing is Standing.TO_DO:
                 made.append(operations)
             else:

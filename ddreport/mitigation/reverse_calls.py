@@ -18,6 +18,13 @@ Key = tuple[str, str]
 """Of a finding and an action (ids), or of a resource (kind and id)."""
 
 
+Call = tuple[str, bytes]
+"""A call by its name and its arguments."""
+
+TAKEN_BACK = "it was taken back already, and somebody has done the same to it since"
+"""Why a resource that looks as the action left it is left alone all the same."""
+
+
 class Operation(StrEnum):
     """The calls that undo, by AWS's names."""
 
@@ -95,6 +102,11 @@ class ReverseOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     def key(self) -> Key:
         """Kind and id of the resource."""
         return str(self.kind), self.resource_id
+
+    @property
+    def call(self) -> Call:
+        """The call and its arguments, which tell it from every other change of the resource."""
+        return str(self.operation), msgspec.json.encode(self.arguments, order="deterministic")
 
 
 def stand(operation: ReverseOperation, now: ResourceState) -> tuple[Standing, str]:

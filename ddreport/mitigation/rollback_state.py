@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ddreport.mitigation.events import AnyEvent
     from ddreport.mitigation.reversal_plan import RollbackPlan
-    from ddreport.mitigation.reverse_calls import ReverseOperation
+    from ddreport.mitigation.reverse_calls import Call, ReverseOperation
 
 
 @dataclass
@@ -59,6 +59,17 @@ class RollbackState:
         """Calls by how they ended."""
         counted = Counter(event.result for event in self.ended.values())
         return {result: counted[result] for result in UndoResult if counted[result]}
+
+
+def taken_back(states: Iterable[RollbackState]) -> set[Call]:
+    """Return the calls after which a resource had back what it had; what it is like later is somebody else's doing."""
+    fine = (UndoResult.DONE, UndoResult.ALREADY)
+    return {
+        op.call
+        for state in states
+        for op in state.plan.operations
+        if op.number in state.ended and state.ended[op.number].result in fine
+    }
 
 
 def rollback_states(events: Iterable[AnyEvent]) -> dict[str, RollbackState]:

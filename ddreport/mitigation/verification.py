@@ -7,7 +7,7 @@ should have left it. A problem can be still there although the action worked, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -103,11 +103,14 @@ class Treated:
         When the treatment of a finding ended, by its id; one that was not treated is not there.
     began
         When the campaign began.
+    undone
+        When a roll-back last gave back what a finding's resource had, by the finding's id.
     """
 
     outcomes: Mapping[Key, str]
     times: Mapping[str, datetime]
     began: datetime
+    undone: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def read_backs(
@@ -182,7 +185,8 @@ def problem_effects(
     for finding in plan.findings:
         time = treated.times.get(finding.finding_id)
         own_runs = of_check.get(finding.check_name, here.head(0))
-        verdict = _effect(finding, known.get(finding.problem_id), time, own_runs, plan.as_of)
+        undone = treated.undone.get(finding.finding_id)
+        verdict = _effect(finding, known.get(finding.problem_id), time, own_runs, plan.as_of, undone)
         result, note = _summary(back.get(finding.finding_id, []))
         planned.setdefault(
             finding.problem_id,
@@ -221,16 +225,19 @@ def _effect(
     treated: datetime | None,
     runs: pd.DataFrame,
     planned: datetime,
+    undone: datetime | None,
 ) -> _Verdict:
-    """Decide what became of one planned problem; `planned` is the moment that the plan treats."""
+    """Decide what became of one planned problem.
+
+    `planned` is the moment that the plan treats, `undone` when it was rolled back: audits before that tell of what is
+    no more.
+    """
     if problem is None:
         return _Verdict(Effect.UNKNOWN, "the archive knows no such problem; it may be of another archive")
     state = str(problem["state"])
-    since = treated or planned
+    since = undone or treated or planned
     if state == ProblemState.RESOLVED:
-        untreated = treated is None or problem["resolved_time"] <= treated
-        why = "it was gone without the plan's doing" if untreated else None
-        return _Verdict(Effect.FIXED, why, state, problem["resolved_audit_task_id"])
+        return _gone(problem, treated, runs, undone)
     after = runs[runs["task_start_time"] > since]
     if state in OPEN_STATES and problem["last_seen_time"] > since:
         audit = problem["last_seen_audit_task_id"]
@@ -239,11 +246,25 @@ def _effect(
         return _Verdict(Effect.STILL_THERE, _STILL.get(state), state, audit)
     if after.empty:
         what = "it was treated" if treated is not None else "the plan was made, and it was not treated"
+        what = what if undone is None else "it was rolled back"
         return _Verdict(Effect.UNKNOWN, f"no audit of its check has begun since {what}", state)
     latest = after.iloc[-1]
     note = latest["proof_note"] if latest["proof"] != Proof.FULL else problem["state_note"]
     why = note if isinstance(note, str) else "the audits since prove neither that it is there nor that it is gone"
     return _Verdict(Effect.UNKNOWN, why, state, latest["audit_task_id"])
+
+
+def _gone(problem: dict[Any, Any], treated: datetime | None, runs: pd.DataFrame, undone: datetime | None) -> _Verdict:
+    """Decide what became of a problem that the newest audits do not find any more."""
+    state, audit = str(problem["state"]), problem["resolved_audit_task_id"]
+    if undone is not None:
+        later = runs[(runs["task_start_time"] > undone) & (runs["proof"] == Proof.FULL)]
+        if problem["resolved_time"] <= undone and later.empty:
+            return _Verdict(Effect.UNKNOWN, "it was rolled back, and no audit since proves anything", state)
+        audit = audit if later.empty else later.iloc[-1]["audit_task_id"]
+        return _Verdict(Effect.FIXED, "it is gone, although it was rolled back", state, audit)
+    untreated = treated is None or problem["resolved_time"] <= treated
+    return _Verdict(Effect.FIXED, "it was gone without the plan's doing" if untreated else None, state, audit)
 
 
 _STILL = {

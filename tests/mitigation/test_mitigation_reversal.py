@@ -450,3 +450,14 @@ def test_a_resource_that_is_gone_is_left(make):
     now = {state.key: ResourceState(*state.key, {"status": "INACTIVE"})}
     (operation,) = plan_reversal(plan, {key: Captured(*key, (state,))}, {key: "COMPLETED"}, now).operations
     assert stand(operation, ResourceState(*state.key, {"gone": True}))[0] is Standing.GONE
+
+
+def test_a_thing_that_joined_one_of_two_groups_before_the_action_failed_leaves_it_again(make):
+    parameters = {"addThingsToThingGroupParams": {"thingGroupNames": ["quarantine", "watched"]}}
+    action = PlannedAction("Quarantine", "ADD_THINGS_TO_THING_GROUP", "r", parameters)
+    plan = make.plan(make.planned(1, "Quarantine"), actions=(action,))
+    key = plan.findings[0].finding_id, "Quarantine"
+    before = ResourceState("THING_GROUPS", "a", {"groups": ["lamps"]})
+    now = {before.key: ResourceState(*before.key, {"groups": ["lamps", "quarantine"]})}
+    reversal = plan_reversal(plan, {key: Captured(*key, (before,))}, {key: "FAILED"}, now)
+    assert [o.arguments for o in reversal.operations] == [{"thingName": "a", "thingGroupName": "quarantine"}]

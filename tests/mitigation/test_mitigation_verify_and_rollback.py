@@ -23,7 +23,7 @@ from ddreport.aws.session import connect_session
 from ddreport.emulation import RunningClock
 from ddreport.errors import AwsCallError, InputError, MitigationError, PlanError
 from ddreport.mitigation.events import UndoEnded, Verified
-from ddreport.mitigation.reversal_plan import write_rollback
+from ddreport.mitigation.reversal_plan import seal_rollback, write_rollback
 from ddreport.mitigation.reverse_calls import UndoResult
 from ddreport.mitigation.selection import Selection
 from ddreport.progress import NoProgress
@@ -439,3 +439,30 @@ def test_the_commands_tell_people_and_programs(treated, tmp_path, monkeypatch, c
     assert (campaign["still_there_count"], campaign["undone_count"]) == (3, 5)
     code, told = run("rollback", "show", "back.yaml")
     assert (code, "Makes version 1 the default one" in told.out) == (0, True)
+
+
+def test_what_was_rolled_back_is_not_called_fixed_for_an_audit_from_before(treated, make):
+    lab, plan = treated
+    assert lab.verify(plan).counts["FIXED"] == 3
+    lab.roll_back(lab.rollback(plan))
+    found = lab.verify(plan, audit=False)
+    assert {one.effect.value for one in found.problems} == {"UNKNOWN"}
+    assert {one.why for one in found.problems} == {"it was rolled back, and no audit since proves anything"}
+    assert "3 of the findings were rolled back; what is said is of the time since." in found.notes
+    assert lab.verify(plan).counts["STILL_THERE"] == 3
+
+
+def test_what_somebody_does_again_after_a_rollback_is_left_alone(treated):
+    lab, plan = treated
+    early, done = lab.rollback(plan), lab.roll_back(lab.rollback(plan))
+    assert done.exit_code == 0
+    (certificate,) = [op.resource_id for op in early.operations if op.operation == "UpdateCertificate"]
+    lab.iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")  # it was compromised after all
+    again = lab.rollback(plan)
+    assert not again.operations
+    told = {one.resource_id: (one.why.value, one.note) for one in again.left_as_it_is}
+    assert told[certificate] == ("CHANGED", "it was taken back already, and somebody has done the same to it since")
+    late = lab.roll_back(seal_rollback(msgspec.structs.replace(early, made_with="earlier")))
+    assert set(late.state.counts) == {UndoResult.ALREADY, UndoResult.LEFT}
+    told = lab.iot.describe_certificate(certificateId=certificate)["certificateDescription"]
+    assert told["status"] == "INACTIVE"

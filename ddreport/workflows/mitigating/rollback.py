@@ -23,8 +23,8 @@ from ddreport.mitigation.events import (
 from ddreport.mitigation.journal import OutcomeStatus, fold
 from ddreport.mitigation.reversal import plan_reversal, touched
 from ddreport.mitigation.reversal_plan import FORMAT, RollbackPlan, rollback_digest, seal_rollback
-from ddreport.mitigation.reverse_calls import Operation, Standing, UndoResult
-from ddreport.mitigation.rollback_state import RollbackState, apply_undoing, rollback_states
+from ddreport.mitigation.reverse_calls import TAKEN_BACK, Operation, Standing, UndoResult
+from ddreport.mitigation.rollback_state import RollbackState, apply_undoing, rollback_states, taken_back
 from ddreport.version import __version__
 from ddreport.workflows.mitigating import preflight
 from ddreport.workflows.mitigating.signals import aws_clock, interruptible
@@ -82,7 +82,7 @@ def make_rollback(
     _refuse_unfinished(state, outcomes)
     keys = dict.fromkeys(t.before.key for t in touched(plan, state.captured, outcomes))
     now = read_all(session, keys, progress=progress)
-    reversal = plan_reversal(plan, state.captured, outcomes, now)
+    reversal = plan_reversal(plan, state.captured, outcomes, now, taken_back=taken_back(state.rollbacks.values()))
     return seal_rollback(
         RollbackPlan(
             format=FORMAT,
@@ -280,6 +280,8 @@ class _Run:
         self._journal, self._rollback, self._clock = journal, rollback, clock
         self._progress, self._stop = progress, stop
         self._states = rollback_states(journal.events)
+        others = (s for digest, s in self._states.items() if digest != rollback.digest)
+        self._taken_back = taken_back(others)
 
     @property
     def state(self) -> RollbackState:
@@ -358,6 +360,8 @@ class _Run:
             return (UndoResult.DONE, "") if ours else (UndoResult.ALREADY, note)
         if standing is not Standing.TO_DO:
             return (UndoResult.GONE if standing is Standing.GONE else UndoResult.LEFT), note
+        if operation.call in self._taken_back:
+            return UndoResult.LEFT, TAKEN_BACK
         self._note(UndoAsked(time=self._clock(), rollback=self._rollback.digest, number=operation.number))
         undo(self._client, operation)
         return UndoResult.DONE, ""

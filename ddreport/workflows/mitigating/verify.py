@@ -15,6 +15,7 @@ from ddreport.mitigation.effects import Effect, ProblemEffect, ReadBack, Resourc
 from ddreport.mitigation.events import Verified
 from ddreport.mitigation.journal import OutcomeStatus
 from ddreport.mitigation.reversal import touched
+from ddreport.mitigation.reverse_calls import UndoResult
 from ddreport.mitigation.verification import (
     READ_BACKS,
     VERIFICATIONS,
@@ -143,6 +144,8 @@ def verify_campaign(
     outcomes, treated, notes = outcomes_of(state), _treated(state), []
     if OutcomeStatus.SENT.value in outcomes.values():
         notes.append("AWS may still be working on tasks of the plan; look again once they have ended.")
+    if treated.undone:
+        notes.append(f"{len(treated.undone):,} of the findings were rolled back; what is said is of the time since.")
     with session_for(target, archive, progress=progress) as session:
         identity = session.identity()
         preflight.check_place(plan, identity, archive)
@@ -212,7 +215,22 @@ def _treated(state: CampaignState) -> Treated:
                 ended = outcome.end_time or batch.last_time
                 if outcome.status in (OutcomeStatus.COMPLETED, OutcomeStatus.UNKNOWN) and ended is not None:
                     times[finding.finding_id] = max(ended, times.get(finding.finding_id, ended))
-    return Treated(outcomes_of(state), times, state.runs[0].time)
+    return Treated(outcomes_of(state), times, state.runs[0].time, _undone(state))
+
+
+def _undone(state: CampaignState) -> dict[str, datetime]:
+    """Return when a roll-back last gave back what a finding's resource had."""
+    by_key: dict[Key, datetime] = {}
+    for rollback in state.rollbacks.values():
+        for operation in rollback.plan.operations:
+            ended = rollback.ended.get(operation.number)
+            if ended is not None and ended.result is UndoResult.DONE:
+                by_key[operation.key] = max(ended.time, by_key.get(operation.key, ended.time))
+    found: dict[str, datetime] = {}
+    for one in touched(state.plan, state.captured, outcomes_of(state)):
+        if (time := by_key.get(one.before.key)) is not None:
+            found[one.finding.finding_id] = max(time, found.get(one.finding.finding_id, time))
+    return found
 
 
 def _read(session: AwsSession, keys: Iterable[Key], progress: Progress) -> dict[Key, ResourceState | str]:

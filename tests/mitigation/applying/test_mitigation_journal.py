@@ -186,7 +186,7 @@ def test_every_kind_of_event_reads_back_as_it_was_written(make):
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [("COMPLETED", "COMPLETED"), ("IN_PROGRESS", "SENT"), ("SOMETHING_NEW", "SENT")]
+    ("status", "expected"), [("COMPLETED", "COMPLETED"), ("IN_PROGRESS", "UNKNOWN"), ("SOMETHING_NEW", "UNKNOWN")]
 )
 def test_what_aws_says_of_an_execution_is_taken_only_when_it_is_final(make, status, expected):
     plan = make.plan(make.planned(1, "Deactivate"))
@@ -196,3 +196,24 @@ def test_what_aws_says_of_an_execution_is_taken_only_when_it_is_final(make, stat
         time=NOW, batch=1, part=1, executions=(Execution(plan.findings[0].finding_id, "Deactivate", status),)
     )
     assert [o.status for *_, o in fold(plan, events).outcomes()] == [OutcomeStatus(expected)]
+
+
+def test_what_aws_calls_open_after_its_task_has_ended_is_unknown_and_nothing_waits_for_it(make):
+    plan = make.plan(make.planned(1, "Deactivate"))
+    (finding,) = plan.findings
+    captured = (Captured(finding.finding_id, "Deactivate"),)
+    state = fold(plan, [BatchCaptured(time=NOW, batch=1, captured=captured)])
+    asked = next_request(plan, state.batches[1], time=NOW)
+    for event in (
+        asked,
+        TaskStarted(time=NOW, batch=1, part=1),
+        TaskEnded(time=NOW, batch=1, part=1, status="CANCELED"),
+        Executed(time=NOW, batch=1, part=1, executions=(Execution(finding.finding_id, "Deactivate", "IN_PROGRESS"),)),
+    ):
+        apply_event(state, event)
+    ((_, _, outcome),) = state.outcomes()
+    assert (outcome.status, outcome.note) == (
+        OutcomeStatus.UNKNOWN,
+        "AWS still said IN_PROGRESS of it after the task had ended",
+    )
+    assert next_step(state.batches[1], canceled=True)[0] is Step.DONE
