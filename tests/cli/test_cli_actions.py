@@ -12,6 +12,7 @@ from ddreport.emulation import Emulator, EmulatorServer, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -111,3 +112,24 @@ def test_a_note_about_a_role_is_a_warning(actions: Callable[..., Any], served: t
     unchecked = actions("create", "Act", "--type", "UPDATE_DEVICE_CERTIFICATE", "--role", "Weak", "--no-check-role")
     assert "warning" not in unchecked.err
     assert "unchanged" in unchecked.out
+
+
+def test_a_target_that_is_for_looking_only_gets_no_definition(
+    served: tuple[Emulator, str], run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator, endpoint = served
+    emulator.reset(ManualClock(NOW))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ddreport.toml").write_text(
+        f'[targets.p]\nregion = "eu-west-1"\nendpoint_url = "{endpoint}"\nmitigation = "read-only"\n'
+    )
+    changing = (
+        ("defaults", "--create-role"),
+        ("create", "A", "--type", "update-device-certificate", "--role", "R"),
+        ("update", "A", "--role", "R"),
+        ("delete", "A", "--yes"),
+    )
+    for command in changing:
+        done = run("actions", *command, "-t", "p")
+        assert (done.code, "for looking only" in done.err) == (1, True), done.err
+    assert run("actions", "list", "-t", "p", "--json").json == []

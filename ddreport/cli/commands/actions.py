@@ -160,7 +160,7 @@ def create(
 
     out: Output = ctx.obj
     kind = parse_action_type(type_)
-    with _session(target, profile, region, endpoint_url, archive) as session:
+    with _session(target, profile, region, endpoint_url, archive, changes=True) as session:
         result = define_action(
             session,
             name,
@@ -199,7 +199,7 @@ def update(
     from ddreport.workflows.mitigation_actions import change_action
 
     out: Output = ctx.obj
-    with _session(target, profile, region, endpoint_url, archive) as session:
+    with _session(target, profile, region, endpoint_url, archive, changes=True) as session:
         result = change_action(
             session,
             name,
@@ -232,7 +232,7 @@ def delete(
         out.note("Nothing was deleted.")
         out.exit_code = 1
         return
-    with _session(target, profile, region, endpoint_url, archive) as session:
+    with _session(target, profile, region, endpoint_url, archive, changes=True) as session:
         existed = delete_action(session.iot, name)
     out.result(
         {"name": name, "status": "deleted" if existed else "absent"},
@@ -273,7 +273,7 @@ def defaults(
     out: Output = ctx.obj
     kinds = [parse_action_type(word) for word in type_ or ()]
     given = _options(logging_level, logging_role, group, None, topic)
-    with _session(target, profile, region, endpoint_url, archive) as session:
+    with _session(target, profile, region, endpoint_url, archive, changes=True) as session:
         results = define_defaults(
             session,
             kinds,
@@ -290,7 +290,13 @@ def defaults(
 
 
 def _session(
-    target: list[str] | None, profile: str | None, region: str | None, endpoint_url: str | None, archive: Path | None
+    target: list[str] | None,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    archive: Path | None,
+    *,
+    changes: bool = False,
 ) -> AbstractContextManager[AwsSession]:
     from ddreport.cli.options import chosen_targets
     from ddreport.connect import connect
@@ -303,6 +309,10 @@ def _session(
             f"actions belong to one account and Region; {len(targets)} targets are given.",
             hint="run the command once for each.",
         )
+    if changes:
+        from ddreport.workflows.mitigating.targets import refuse_read_only
+
+        refuse_read_only(targets[0])
     if not targets[0].is_demo:
         return connect(targets[0])
     # The demo account is the one of an archive, and what is defined in it stays there.
