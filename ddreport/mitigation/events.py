@@ -72,7 +72,7 @@ class WaveBegun(Event, frozen=True, tag="wave_begun"):
 
 
 class BatchCaptured(Event, frozen=True, tag="captured"):
-    """The state before was read, of all findings and actions of a batch; it is read once and counts for good."""
+    """The state before was read, of a batch's findings and actions. The last time before a finding is sent counts."""
 
     batch: int
     captured: tuple[Captured, ...]

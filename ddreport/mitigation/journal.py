@@ -134,6 +134,9 @@ class BatchState:
         AWS tasks by their number in the batch, from 1.
     skipped
         Findings that will not be sent (any more), with why and a note.
+    stale
+        Findings whose state before was read by an earlier run and that were not sent: it is read again, since others
+        may have changed them meanwhile.
     last_time
         When something last happened to it.
     """
@@ -142,7 +145,31 @@ class BatchState:
     captured: dict[tuple[str, str], Captured] | None = None
     parts: dict[int, Part] = field(default_factory=dict)
     skipped: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
     last_time: datetime | None = None
+
+    def uncaptured(self) -> list[PlannedFinding]:
+        """Return the findings whose state before is (again) to be read."""
+        known = self.captured or {}
+        return [
+            f
+            for f in self.batch.findings
+            if f.finding_id not in self.skipped
+            and self.part_of(f.finding_id) is None
+            and (f.finding_id in self.stale or (f.finding_id, f.actions[0]) not in known)
+        ]
+
+    def outdate(self) -> None:
+        """Have the state before read again of what was not sent."""
+        self.stale |= {finding.finding_id for finding, _ in self.waiting()}
+
+    def capture(self, found: Iterable[Captured]) -> None:
+        """Take what was read; of what was sent it comes too late, since that may have been changed by us already."""
+        fresh = [c for c in found if self.part_of(c.finding_id) is None]
+        again = {c.finding_id for c in fresh}
+        kept = {key: c for key, c in (self.captured or {}).items() if key[0] not in again}
+        self.captured = kept | {(c.finding_id, c.action_name): c for c in fresh}
+        self.stale -= again
 
     def part_of(self, finding_id: str) -> Part | None:
         """Return the task that a finding was sent with; refused ones do not count."""
@@ -169,6 +196,8 @@ class BatchState:
         found = []
         for finding in self.batch.findings:
             if finding.finding_id in self.skipped or self.part_of(finding.finding_id) is not None:
+                continue
+            if finding.finding_id in self.stale or (finding.finding_id, finding.actions[0]) not in self.captured:
                 continue
             if names := self.sendable(finding):
                 found.append((finding, names))
@@ -299,6 +328,8 @@ def apply_event(state: CampaignState, event: AnyEvent) -> None:
         case Begun():
             state.runs.append(event)
             state.stopped = None
+            for batch in state.batches.values():
+                batch.outdate()
             if event.go_on:
                 state.accepted_waves |= set(state.waves_begun)
         case WaveBegun(wave=wave):
@@ -323,10 +354,10 @@ def _apply_to_batch(
     batch.last_time = event.time
     match event:
         case BatchCaptured():
-            if batch.captured is None:  # what was read later may have been changed by us already
-                batch.captured = {(c.finding_id, c.action_name): c for c in event.captured}
+            batch.capture(event.captured)
         case TaskAsked():
             batch.parts[event.part] = Part(event)
+            batch.stale.difference_update(event.finding_ids)
         case TaskStarted():
             batch.parts[event.part].started = True
         case TaskRefused():
@@ -373,13 +404,9 @@ def next_step(state: BatchState, *, canceled: bool = False) -> tuple[Step, Part 
             return Step.READ, part
     if canceled:
         return Step.DONE, None
-    if state.captured is None:
-        return (Step.CAPTURE if _unskipped(state) else Step.DONE), None
+    if state.uncaptured():
+        return Step.CAPTURE, None
     return (Step.ASK if state.waiting() else Step.DONE), None
-
-
-def _unskipped(state: BatchState) -> bool:
-    return any(f.finding_id not in state.skipped for f in state.batch.findings)
 
 
 def next_request(plan: Plan, state: BatchState, *, time: datetime) -> TaskAsked | None:

@@ -109,9 +109,25 @@ def load_document(text: str, *, source: str) -> Any:
     import yaml
 
     try:
-        return msgspec.json.decode(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_loader())  # noqa: S506 - made from the safe one
-    except (msgspec.DecodeError, yaml.YAMLError) as exc:
+        if text.lstrip().startswith("{"):
+            return json.loads(text, object_pairs_hook=_once)
+        return yaml.load(text, Loader=_loader())  # noqa: S506 - made from the safe one
+    except (ValueError, yaml.YAMLError) as exc:
         raise PlanError(f"{source} is neither YAML nor JSON: {' '.join(str(exc).split())}.") from exc
+    except RecursionError:
+        raise PlanError(f"{source} is no plan: it is nested too deeply.") from None
+
+
+def _once(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return the members of a mapping, none of which is there twice: a reader would see one, and the other count."""
+    names = [name for name, _ in pairs]
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"{other[0]!r} is no text, and a name must be one")
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is there twice")
+    return found
 
 
 def _loader() -> Any:
@@ -123,7 +139,13 @@ def _loader() -> Any:
         first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
         for first, known in base.yaml_implicit_resolvers.items()
     }
-    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers, "construct_mapping": _mapping})
+
+
+def _mapping(loader: Any, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - called by YAML
+    return _once(
+        [(loader.construct_object(k, deep=True), loader.construct_object(v, deep=deep)) for k, v in node.value]
+    )
 
 
 def read_plan(path: Path) -> Plan:

@@ -223,3 +223,23 @@ def test_an_approval_without_time_zones_is_refused(make: Any) -> None:
     given = approve(make.plan(make.planned(1, "Deactivate")), by=BOB, time=make.day0)
     with pytest.raises(PlanError, match="no time zone"):
         parse_approval(approval_text(given).replace('Z"', '"').replace('+00:00"', '"'), source="approval")
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_what_is_there_twice_is_refused_since_a_reader_may_see_the_other_one(make: Any, form: str) -> None:
+    text = plan_text(make.plan(make.planned(1, "Deactivate")), form=form)
+    hidden = '{"findings": [],' + text[1:] if form == "json" else f"findings: []\n{text}"
+    with pytest.raises(PlanError, match="'findings' is there twice"):
+        parse_plan(hidden, source="plan")
+    inner = text.replace('"wave": 1', '"wave": 9, "wave": 1')
+    assert inner != text
+    with pytest.raises(PlanError, match="'wave' is there twice"):
+        parse_plan(inner, source="plan")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 100_000, "{" * 3, "? [a]\n: 1\n", '{"digest": 1, "findings": NaN}', "a: &a [*a]"]
+)
+def test_what_is_no_document_of_texts_is_refused(text: str) -> None:
+    with pytest.raises(PlanError):
+        parse_plan(text, source="plan")

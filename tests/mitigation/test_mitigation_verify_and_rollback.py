@@ -466,3 +466,13 @@ def test_what_somebody_does_again_after_a_rollback_is_left_alone(treated):
     assert set(late.state.counts) == {UndoResult.ALREADY, UndoResult.LEFT}
     told = lab.iot.describe_certificate(certificateId=certificate)["certificateDescription"]
     assert told["status"] == "INACTIVE"
+
+
+def test_a_plan_that_was_rolled_back_is_not_called_done_when_it_is_applied_again(treated):
+    lab, plan = treated
+    with lab.session() as session:
+        again = apply_plan(session, lab.archive, plan, confirmed=True, progress=QUIET, pace=PACE)
+        assert (again.was_finished, again.exit_code) == (True, 0)
+        lab.roll_back(lab.rollback(plan))
+        with pytest.raises(MitigationError, match="carried out and then rolled back"):
+            apply_plan(session, lab.archive, plan, confirmed=True, progress=QUIET, pace=PACE)

@@ -28,6 +28,10 @@ OneTarget = Annotated[
     str | None,
     typer.Option("--target", "-t", metavar="NAME", help="The target of ddreport.toml (default: the plan's)."),
 ]
+Whose = Annotated[
+    str | None,
+    typer.Option("--target", "-t", metavar="NAME", help="Whose archive to look in; demo has its own."),
+]
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")]
 PlanName = Annotated[
     str, typer.Argument(metavar="PLAN", help="The plan's file, or how its digest begins (`ddreport mitigate list`).")
@@ -139,6 +143,7 @@ def status(
         bool, typer.Option("--all", help="Also what is done, not only what failed, was left out or is waiting.")
     ] = False,
     limit: Limit = None,
+    target: Whose = None,
     archive: ArchiveDir = None,
 ) -> None:
     """Show how a plan stands that was applied: what is done, what failed and why, and what to do about it.
@@ -148,7 +153,7 @@ def status(
     from ddreport.mitigation.results import campaign_row, outcome_rows
 
     out: Output = ctx.obj
-    state = _state(plan, archive)
+    state = _state(plan, target, archive)
     rows = outcome_rows(state)
     if out.json:
         out.result({"campaign": _plain(campaign_row(state)), "outcomes": [_plain(r) for r in rows[: limit or None]]})
@@ -164,13 +169,13 @@ def status(
         out.line(line)
 
 
-def list_campaigns(ctx: typer.Context, *, archive: ArchiveDir = None) -> None:
+def list_campaigns(ctx: typer.Context, *, target: Whose = None, archive: ArchiveDir = None) -> None:
     """List the plans that were applied from this archive, the newest first. AWS is not asked."""
     from ddreport.mitigation.results import campaign_row
     from ddreport.workflows.mitigating.apply import campaign_states
 
     out: Output = ctx.obj
-    rows = [_plain(campaign_row(state)) for state in campaign_states(_opened(archive))]
+    rows = [_plain(campaign_row(state)) for state in campaign_states(_opened(archive, target))]
     for row in rows:
         row["id"] = row["plan"][:16]
         row["begun"] = (row["begun_time"] or "")[:16].replace("T", " ")
@@ -203,7 +208,7 @@ def cancel(
     found = read_plan(plan)
     chosen = _target(found, target, profile, region, endpoint_url)
     settings = Settings.from_env(archive=archive)
-    opened = _opened(archive, found)
+    opened = _opened(archive, found.target)
     with out.progress() as progress, session_for(chosen, opened, settings=settings, progress=progress) as session:
         done = cancel_campaign(session, opened, found, progress=progress)
     if done.state.finished is None:
@@ -249,18 +254,19 @@ def _archive(plan: Plan, settings: Any) -> Archive:
     return Archive.open(settings.archive_dir, create=True)
 
 
-def _opened(archive: Path | None, plan: Plan | None = None) -> Archive:
+def _opened(archive: Path | None, target: str | None = None) -> Archive:
     from ddreport.workflows.load import open_archive
 
-    return open_archive([plan.target] if plan else [], archive or "")
+    return open_archive([target] if target else [], archive or "")
 
 
-def _state(name: str, archive: Path | None) -> CampaignState:
+def _state(name: str, target: str | None, archive: Path | None) -> CampaignState:
     from ddreport.mitigation.plan_file import read_plan
     from ddreport.workflows.mitigating.apply import campaign_status
 
     plan = read_plan(Path(name)) if Path(name).is_file() else None
-    return campaign_status(_opened(archive, plan), plan.digest if plan else name)
+    whose = target or (plan.target if plan else None)
+    return campaign_status(_opened(archive, whose), plan.digest if plan else name)
 
 
 def _confirmed(plan: Plan, progress: NoProgress | RichProgress) -> bool:
@@ -324,6 +330,8 @@ def _show_outcome(out: Output, done: Applied, plan: Path) -> None:
     else:
         for line in _lines(state):
             out.line(line)
+    if done.was_finished and state.finished is not None:
+        out.note(f"It was carried out to its end at {state.finished.time:%Y-%m-%d %H:%M} UTC; nothing was sent now.")
     if state.stopped is not None:
         running = len(state.running())
         going = f" {running} AWS tasks go on by themselves." if running else ""

@@ -28,6 +28,7 @@ from ddreport.mitigation.journal import (
     next_step,
 )
 from ddreport.mitigation.prestate import Verdict
+from ddreport.mitigation.reverse_calls import UndoResult
 from ddreport.version import __version__
 from ddreport.workflows.mitigating import preflight
 from ddreport.workflows.mitigating.account import Account, Pace
@@ -63,9 +64,12 @@ class Applied:
     ----------
     state
         Everything that is known of it.
+    was_finished
+        Whether nothing was left to do, so that nothing was sent.
     """
 
     state: CampaignState
+    was_finished: bool = False
 
     @property
     def counts(self) -> dict[OutcomeStatus, int]:
@@ -100,7 +104,8 @@ def apply_plan(
     """Carry a plan out: this changes the account, wave by wave, until all is done or something stops it.
 
     Killed at any moment and called again it goes on from there: what AWS was asked for is written down before, and
-    asked for again under the same id and token, which AWS takes for the same task. The state before is read once.
+    asked for again under the same id and token, which AWS takes for the same task. The state before is read again of
+    what was not asked for yet, since others may have changed it meanwhile.
 
     Parameters
     ----------
@@ -142,7 +147,8 @@ def apply_plan(
             hint="make a new plan of what is still open.",
         )
     if state.finished is not None:
-        return Applied(state)
+        _refuse_rolled_back(state)
+        return Applied(state, was_finished=True)
     preflight.check_actions(session, plan)
     preflight.check_alarms(session, plan)
     old = preflight.too_old(session, _unsent(state))
@@ -186,8 +192,10 @@ def dry_run(session: AwsSession, archive: Archive, plan: Plan, *, progress: Prog
     account = Account(session, archive, plan, pace=Pace(), stop=stop)
     found: dict[str, list[Captured]] = {}
     canceled = state.canceled is not None
+    for batch in state.batches.values():
+        batch.outdate()
     waiting = [b for b in state.batches.values() if next_step(b, canceled=canceled)[0] is Step.CAPTURE]
-    findings = [f for b in waiting for f in b.batch.findings]
+    findings = [f for b in waiting for f in b.uncaptured()]
     progress.stage("Reading what each finding's resource is like now", len(findings))
 
     def read(finding: PlannedFinding) -> None:
@@ -196,7 +204,7 @@ def dry_run(session: AwsSession, archive: Archive, plan: Plan, *, progress: Prog
 
     side_by_side(read, findings, workers=max(1, min(_WORKERS, len(findings))), stop=stop, name="dry-run")
     for batch in waiting:
-        captured = tuple(c for f in batch.batch.findings for c in found[f.finding_id])
+        captured = tuple(c for f in batch.batch.findings for c in found.get(f.finding_id, ()))
         apply_event(state, BatchCaptured(time=clock(), batch=batch.batch.number, captured=captured))
     requests: list[tuple[int, TaskAsked]] = []
     for batch in state.batches.values():
@@ -282,6 +290,17 @@ def _state_so_far(archive: Archive, plan: Plan) -> CampaignState:
     if plan.digest not in campaign_digests(archive.path):
         return begin_state(plan)
     return fold(plan, read_campaign(archive.path, plan.digest).events)
+
+
+def _refuse_rolled_back(state: CampaignState) -> None:
+    """Refuse to call done what was taken back since; tokens and ids of the plan's tasks are used up."""
+    taken = [r for r in state.rollbacks.values() if r.counts.get(UndoResult.DONE)]
+    if taken:
+        raise MitigationError(
+            f"plan {state.plan.short} was carried out and then rolled back ({taken[-1].plan.short}); a plan is carried "
+            "out once. Nothing was sent.",
+            hint="audit again, pull, and make a new plan of what is still found.",
+        )
 
 
 def _unsent(state: CampaignState) -> list[PlannedFinding]:

@@ -163,8 +163,7 @@ class WaveFlow:
             self._workers.submit("task", "alarms", 0, self._run.account.alarms)
 
     def _capture(self, number: int) -> None:
-        state = self._states[number]
-        findings = [f for f in state.batch.findings if f.finding_id not in state.skipped]
+        findings = self._states[number].uncaptured()
         self._under_way[number].missing = len(findings)
         self._ahead.add(number)
         for finding in findings:

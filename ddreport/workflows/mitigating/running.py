@@ -64,7 +64,7 @@ def _may_begin(run: Run, session: AwsSession, wave: int) -> bool:
             run.stop_for(StopReason.FAILED_SHARE, said)
     if before:
         _rest(run, before[-1])
-    if run.mode is Mode.GO and before:
+    if run.mode is Mode.GO:  # also before the first one: somebody may have thought long before saying yes
         wrong = list(changed_actions(session, run.state.plan.actions))
         if wrong:
             raise MitigationError(

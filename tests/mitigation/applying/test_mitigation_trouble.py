@@ -287,3 +287,45 @@ def test_a_finding_waits_for_an_earlier_one_of_the_same_resource(site):
     asked = site.watch.requests
     assert asked.count(START) == 2
     assert asked.index("ListThingGroupsForThing") > asked.index("ListAuditMitigationActionsExecutions")
+
+
+def test_a_policy_that_got_another_version_while_the_run_was_down_is_left_alone(impatient):
+    site = impatient
+    site.world.policy("p", {"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
+    actions = site.define("Blank")
+    plan = site.plan(site.planned(site.audit(POLICY), "Blank"), actions)
+    site.world.emulator.faults.refuse(START, code="AccessDeniedException")
+    with pytest.raises(MitigationError, match="AccessDenied"):
+        site.apply(plan)
+    site.world.emulator.faults.clear()
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "a"}]}
+    site.iot.create_policy_version(policyName="p", policyDocument=json.dumps(document), setAsDefault=True)
+    done = site.apply(plan)
+    assert [(o.status.value, o.why) for *_, o in done.state.outcomes()] == [("NOT_SENT", "CHANGED")]
+    assert site.iot.get_policy(policyName="p")["defaultVersionId"] == "2"
+
+
+def test_a_dry_run_after_a_stop_looks_again(impatient):
+    site = impatient
+    plan = site.expiring_plan(1)
+    site.world.emulator.faults.refuse(START, code="AccessDeniedException")
+    with pytest.raises(MitigationError, match="AccessDenied"):
+        site.apply(plan)
+    site.world.emulator.faults.clear()
+    assert len(dry_run(site.session, site.archive, plan, progress=NoProgress()).requests) == 1
+    site.iot.update_certificate(certificateId=plan.findings[0].resource_id, newStatus="INACTIVE")
+    assert dry_run(site.session, site.archive, plan, progress=NoProgress()).requests == ()
+
+
+def test_an_action_that_is_changed_while_somebody_thinks_about_it_is_not_used(site):
+    plan = site.expiring_plan(1)
+
+    def ask() -> bool:
+        site.iot.update_mitigation_action(
+            actionName="Deactivate", roleArn=site.world.emulator.create_service_role("Other")
+        )
+        return True
+
+    with pytest.raises(MitigationError, match="the role of action 'Deactivate' was"):
+        site.apply(plan, confirmed=False, ask=ask)
+    assert site.watch.count(START) == 0
