@@ -109,6 +109,35 @@ def chosen_targets(
     return [make_target(ad_hoc_name(profile, region), profile=profile, region=region, endpoint_url=endpoint_url)]
 
 
+def planned_target(
+    planned_for: str,
+    planned_region: str,
+    *,
+    name: str | None,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None = None,
+) -> Target:
+    """Return the target that the options name, else the one that a plan was made for (errors as `chosen_targets`).
+
+    Parameters
+    ----------
+    planned_for, planned_region
+        As the plan says: a target of ddreport.toml, demo, or what `ad_hoc_name` made of the options of that time.
+    """
+    from ddreport.targets import make_target
+
+    if name or profile or region or endpoint_url:
+        names = [name] if name else None
+        (chosen,) = chosen_targets(names, profile=profile, region=region, endpoint_url=endpoint_url)
+        return chosen
+    if ":" not in planned_for:
+        (chosen,) = chosen_targets([planned_for])
+        return chosen
+    told = dict(part.partition(":")[::2] for part in planned_for.split("+"))
+    return make_target(planned_for, profile=told.get("profile"), region=told.get("region") or planned_region)
+
+
 def _known(name: str, known: dict[str, Target]) -> str:
     from ddreport.connect import configuration_name
     from ddreport.errors import TargetError

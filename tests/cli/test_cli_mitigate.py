@@ -121,3 +121,20 @@ def test_a_plan_of_another_account_cannot_be_made(
         done = run("mitigate", "plan", "-t", "prod", "--check", CHECK, "--action", ACTION)
     assert done.code == 2
     assert "999999999999" in done.err
+
+
+def test_a_plan_made_without_a_named_target_is_enough_to_find_its_account_again(
+    account: Any, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint)
+    (tmp_path / "ddreport.toml").unlink()
+    region = ("--region", account.region)
+    assert run("pull", *region).code == 0
+    made = run("mitigate", "plan", *region, "--check", CHECK, "--action", ACTION, "--out", "plan.yaml")
+    assert made.code == 0, made.err
+    assert read_plan(tmp_path / "plan.yaml").target == f"region:{account.region}"
+    assert run("mitigate", "approve", "plan.yaml").code == 0
+    assert run("mitigate", "apply", "plan.yaml", "--dry-run").code == 0
+    for command in (("verify", "plan.yaml"), ("rollback", "plan", "plan.yaml")):
+        done = run("mitigate", *command)
+        assert (done.code, "was ever applied from this archive" in done.err) == (1, True), done.err

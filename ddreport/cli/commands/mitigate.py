@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ddreport.cli.commands import mitigate_run, mitigate_undo
-from ddreport.cli.options import ArchiveDir, Profile, Region, chosen_targets
+from ddreport.cli.options import ArchiveDir, Profile, Region, chosen_targets, planned_target
 from ddreport.cli.output import Output
 from ddreport.errors import InputError
 from ddreport.terms import Severity
@@ -199,7 +199,7 @@ def approve(
     out: Output = ctx.obj
     found = read_plan(plan)
     path = out_file or approval_path(plan)
-    chosen = one_target(target or (None if profile or region else found.target), profile, region)
+    chosen = planned_target(found.target, found.region, name=target, profile=profile, region=region)
     with (
         out.progress() as progress,
         session_for(chosen, open_archive([chosen.name], archive or ""), progress=progress) as session,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Limit, Profile, Region, chosen_targets
+from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Limit, Profile, Region, planned_target
 from ddreport.cli.output import Output
 
 if TYPE_CHECKING:
@@ -231,16 +231,9 @@ def _approval(plan: Path, given: Path | None) -> Approval | None:
 
 
 def _target(plan: Plan, name: str | None, profile: str | None, region: str | None, endpoint_url: str | None) -> Target:
-    """Return the target that the options name, else the plan's own."""
-    if name or profile or region or endpoint_url:
-        (chosen,) = chosen_targets([name] if name else None, profile=profile, region=region, endpoint_url=endpoint_url)
-        return chosen
-    if ":" not in plan.target:  # one that ddreport.toml names, or demo
-        (chosen,) = chosen_targets([plan.target])
-        return chosen
-    told = dict(part.partition(":")[::2] for part in plan.target.split("+"))
-    (chosen,) = chosen_targets(None, profile=told.get("profile"), region=told.get("region") or plan.region)
-    return chosen
+    return planned_target(
+        plan.target, plan.region, name=name, profile=profile, region=region, endpoint_url=endpoint_url
+    )
 
 
 def _archive(plan: Plan, settings: Any) -> Archive:

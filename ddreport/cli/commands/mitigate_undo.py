@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Profile, Region, chosen_targets
+from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Profile, Region, chosen_targets, planned_target
 from ddreport.cli.output import Output
 
 if TYPE_CHECKING:
     from ddreport.archive import Archive
+    from ddreport.mitigation.plan import Plan
     from ddreport.mitigation.reversal_plan import RollbackPlan
     from ddreport.targets import Target
     from ddreport.workflows.mitigating.rollback import RolledBack
@@ -73,8 +74,8 @@ def verify(
     from ddreport.workflows.mitigating.verify import verify_campaign
 
     out: Output = ctx.obj
-    name, planned_for = _named(plan)
-    chosen, opened = _chosen(target, planned_for, profile, region, endpoint_url, archive)
+    name, planned = _named(plan)
+    chosen, opened = _chosen(target, planned, profile, region, endpoint_url, archive)
     with out.progress() as progress:
         found = verify_campaign(
             chosen,
@@ -167,8 +168,8 @@ def make(
     from ddreport.workflows.sessions import session_for
 
     out: Output = ctx.obj
-    name, planned_for = _named(plan)
-    chosen, opened = _chosen(target, planned_for, profile, region, endpoint_url, archive)
+    name, planned = _named(plan)
+    chosen, opened = _chosen(target, planned, profile, region, endpoint_url, archive)
     with out.progress() as progress, session_for(chosen, opened, progress=progress) as session:
         made = make_rollback(session, opened, name, require_approval=require_approval, progress=progress)
     if not made.operations:
@@ -211,7 +212,7 @@ def approve(
     out: Output = ctx.obj
     found = read_rollback(file)
     path = out_file or approval_path(file)
-    chosen, opened = _chosen(target, found.target, profile, region, endpoint_url, archive)
+    chosen, opened = _chosen(target, found, profile, region, endpoint_url, archive)
     with out.progress() as progress, session_for(chosen, opened, progress=progress) as session:
         given = give_approval(found, session, path, note=note)
     data = {
@@ -255,7 +256,7 @@ def apply(
     found = read_rollback(file)
     beside = approval_path(file)
     given = read_approval(approval or beside) if approval or beside.exists() else None
-    chosen, opened = _chosen(target, found.target, profile, region, endpoint_url, archive)
+    chosen, opened = _chosen(target, found, profile, region, endpoint_url, archive)
 
     def ask() -> bool:
         if out.json or not sys.stdin.isatty():
@@ -343,20 +344,20 @@ def _show_done(out: Output, plan: RollbackPlan, done: RolledBack) -> None:
         out.line(f"Cannot be taken back: {text}")
 
 
-def _named(plan: str) -> tuple[str, str | None]:
-    """Return the digest (or its beginning) that an argument names, and the target of the plan if it is a file."""
+def _named(plan: str) -> tuple[str, Plan | None]:
+    """Return the digest (or its beginning) that an argument names, and the plan if it is a file."""
     from ddreport.mitigation.plan_file import read_plan
 
     path = Path(plan)
     if not path.is_file():
         return plan, None
     found = read_plan(path)
-    return found.digest, found.target
+    return found.digest, found
 
 
 def _chosen(
     target: str | None,
-    planned_for: str | None,
+    planned: Plan | RollbackPlan | None,
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
@@ -365,6 +366,11 @@ def _chosen(
     """Return the target that the options name, else the plan's own, and its archive."""
     from ddreport.workflows.load import open_archive
 
-    name = target or (None if profile or region or endpoint_url else planned_for)
-    (chosen,) = chosen_targets([name] if name else None, profile=profile, region=region, endpoint_url=endpoint_url)
+    if planned is None:
+        names = [target] if target else None
+        (chosen,) = chosen_targets(names, profile=profile, region=region, endpoint_url=endpoint_url)
+    else:
+        chosen = planned_target(
+            planned.target, planned.region, name=target, profile=profile, region=region, endpoint_url=endpoint_url
+        )
     return chosen, open_archive([chosen.name], archive or "")
