@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddreport.aws.errors import THROTTLED_CODES
 from ddreport.aws.mitigation_run import INVALID, LIMIT, Answered
-from ddreport.errors import AwsCallError
+from ddreport.errors import AwsCallError, MitigationError
 from ddreport.mitigation.events import (
     BatchCaptured,
     Canceled,
@@ -276,6 +276,16 @@ class WaveFlow:
         batch.next_look = now + self._run.pace.poll
         is_lost = not found.records and now - batch.since > self._run.pace.appear
         status = found.records[0].get("taskStatus") if found.records else None
+        if status == TaskStatus.IN_PROGRESS and now - batch.since > self._run.pace.patience:
+            name = self._run.part(number).asked.task_id
+            waited = f"{self._run.pace.patience:,.0f} seconds"
+            self._run.give_up(
+                MitigationError(
+                    f"AWS has not ended the task {name} within {waited}.",
+                    hint="`ddreport mitigate cancel` has AWS cancel it; it goes on otherwise.",
+                )
+            )
+            return
         if status == TaskStatus.IN_PROGRESS or (not found.records and not is_lost):
             self._watched.add(number)
             return

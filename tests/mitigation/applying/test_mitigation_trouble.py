@@ -18,6 +18,7 @@ from ddreport.mitigation.plan import Rollout
 from ddreport.mitigation.results import campaign_table, outcomes_table
 from ddreport.progress import NoProgress
 from ddreport.targets import Target
+from ddreport.workflows.mitigating.account import Pace
 from ddreport.workflows.mitigating.apply import cancel_campaign, dry_run
 from ddreport.workflows.pulling.threads import Stop
 
@@ -329,3 +330,13 @@ def test_an_action_that_is_changed_while_somebody_thinks_about_it_is_not_used(si
     with pytest.raises(MitigationError, match="the role of action 'Deactivate' was"):
         site.apply(plan, confirmed=False, ask=ask)
     assert site.watch.count(START) == 0
+
+
+def test_a_task_that_aws_does_not_end_is_not_waited_for_without_end(site):
+    plan = site.expiring_plan(1)
+    site.world.emulator.execution_duration = timedelta(days=1)
+    with pytest.raises(MitigationError, match=r"AWS has not ended the task ddreport-.* within 0 seconds"):
+        site.apply(plan, pace=Pace(poll=0.04, patience=0.2))
+    site.world.emulator.advance(timedelta(days=2))
+    done = site.apply(plan)
+    assert (done.exit_code, site.watch.count(START), changes_of(site, plan)) == (0, 1, [1])
