@@ -4,6 +4,7 @@ The names below are imported when they are first used, so that `import ddreport`
 
 - `load(...)` → `AuditData`: audits and findings of a window as pandas tables, from the archive
 - `metrics`: measures, table in, table out · `report`: charts and sections of the notebooks · `charts`
+- `load_preflight(...)` → `Preflight`: how an account stands before it is set up, and what a set-up would do
 - `widgets`: tables and panels to click in · `load_mitigations(...)` → `Mitigations`: plans, campaigns, their effect
 - `describe_check(name)`: what a check means · `SCHEMAS`: every table's columns
 - `refuse_unknown_parameters(globals())`: the guard that notebooks begin with
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ddreport.schemas import SCHEMAS
     from ddreport.workflows.load import AuditData, load
     from ddreport.workflows.mitigating.past import Mitigations, load_mitigations
+    from ddreport.workflows.preflight import Preflight, load_preflight
 
 __all__ = [
     "SCHEMAS",
@@ -33,11 +35,13 @@ __all__ = [
     "Check",
     "DDReportError",
     "Mitigations",
+    "Preflight",
     "__version__",
     "charts",
     "describe_check",
     "load",
     "load_mitigations",
+    "load_preflight",
     "metrics",
     "refuse_unknown_parameters",
     "report",
@@ -50,9 +54,11 @@ _HOMES = {
     "Check": "ddreport.catalogue",
     "DDReportError": "ddreport.errors",
     "Mitigations": "ddreport.workflows.mitigating.past",
+    "Preflight": "ddreport.workflows.preflight",
     "describe_check": "ddreport.catalogue",
     "load": "ddreport.workflows.load",
     "load_mitigations": "ddreport.workflows.mitigating.past",
+    "load_preflight": "ddreport.workflows.preflight",
     "refuse_unknown_parameters": "ddreport.parameters",
 }
 _MODULES = {

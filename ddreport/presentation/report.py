@@ -96,6 +96,46 @@ class ReportData(Protocol):
         """What a reader must know about the data."""
 
 
+class PreflightData(Protocol):
+    """What the page before a set-up is made from."""
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+
+    @property
+    def account(self) -> str:
+        """Account id."""
+
+    @property
+    def region(self) -> str:
+        """Region."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the emulator answered, not AWS."""
+
+    @property
+    def verdicts(self) -> Sequence[Any]:
+        """What the doctor says."""
+
+    @property
+    def checks(self) -> Sequence[Any]:
+        """Each check as it is and as it is wanted."""
+
+    @property
+    def schedules(self) -> Sequence[Mapping[str, Any]] | None:
+        """Scheduled audits; None where nobody may look."""
+
+    @property
+    def desired(self) -> Any:
+        """What is wanted."""
+
+    @property
+    def plan(self) -> Any:
+        """What a set-up would do."""
+
+
 class MitigationData(Protocol):
     """What the page of mitigations is made from."""
 
@@ -290,6 +330,28 @@ def mitigation_outcomes(data: MitigationData) -> Section:
 def mitigation_effects(data: MitigationData) -> Section:
     """Say what became of the problems, look by look."""
     return sections.effects_section(data.effects)
+
+
+def preflight(data: PreflightData) -> Section:
+    """Say how an account stands before it is set up, and whether we may look: what needs somebody first."""
+    return sections.verdicts_section(
+        data.verdicts, target=data.target, account=data.account, region=data.region, emulated=data.emulated
+    )
+
+
+def check_choice(data: PreflightData) -> Section:
+    """List the checks with severity, why each matters, and whether it is on and wanted."""
+    return sections.check_choice_section(data.checks)
+
+
+def schedules(data: PreflightData) -> Section:
+    """List the scheduled audits with the days of their next runs."""
+    return sections.schedule_section(data.schedules)
+
+
+def setup_plan(data: PreflightData) -> Section:
+    """Say what a set-up would do."""
+    return sections.setup_plan_section(data.plan, source=data.desired.source)
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 - `FindingsTable(frame)`: a table of any size with search, filters, order and selection
 - `MitigationPanel(target=...)`: from findings to a plan, its approval and outcome, and back
 - `mitigation_panel(target=...)`: the same, or a remark where nobody can click (`is_interactive`)
+- `SetupPanel(preflight)`, `setup_panel(preflight)`: from an empty account to its first audit
 
 Heavy packages are imported when a name is first used.
 """
@@ -14,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ddreport.widgets.mitigation import MitigationPanel
-    from ddreport.widgets.page import is_interactive, mitigation_panel
+    from ddreport.widgets.page import is_interactive, mitigation_panel, setup_panel
+    from ddreport.widgets.setup_view import SetupPanel
     from ddreport.widgets.table import FindingsTable
 
-__all__ = ["FindingsTable", "MitigationPanel", "is_interactive", "mitigation_panel"]
+__all__ = ["FindingsTable", "MitigationPanel", "SetupPanel", "is_interactive", "mitigation_panel", "setup_panel"]
 
 _HOMES = {
     "FindingsTable": "ddreport.widgets.table",
     "MitigationPanel": "ddreport.widgets.mitigation",
     "is_interactive": "ddreport.widgets.page",
+    "SetupPanel": "ddreport.widgets.setup_view",
     "mitigation_panel": "ddreport.widgets.page",
+    "setup_panel": "ddreport.widgets.page",
 }
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ddreport.presentation.blocks import Section
     from ddreport.widgets.mitigation import MitigationPanel
+    from ddreport.widgets.setup_view import SetupPanel
+    from ddreport.workflows.preflight import Preflight
 
 HEADING = "Mitigation panel"
 
@@ -52,3 +54,29 @@ def mitigation_panel(*, interactive: bool | None = None, **options: Any) -> Miti
     return nothing(
         HEADING, "This run is not interactive: it shows what was planned and done, and neither plans nor does anything."
     )
+
+
+def setup_panel(preflight: Preflight, *, interactive: bool | None = None, **options: Any) -> SetupPanel | Section:
+    """Return the set-up panel, or where nobody can click, a remark that stands in its place and changes nothing.
+
+    Parameters
+    ----------
+    preflight
+        How the account stands (`load_preflight`).
+    interactive
+        Whether somebody can click; None finds out (`is_interactive`).
+    options
+        As for `SetupPanel`.
+
+    Raises
+    ------
+    MissingExtraError
+        Somebody can click, and the extra `widgets` is not installed.
+    """
+    if is_interactive() if interactive is None else interactive:
+        from ddreport.widgets.setup_view import SetupPanel
+
+        return SetupPanel(preflight, **options)
+    from ddreport.presentation.blocks import nothing
+
+    return nothing("Set-up panel", "This run is not interactive: it shows how the account stands, and changes nothing.")

@@ -13,11 +13,18 @@ from ddreport.presentation.sections.findings import findings_section
 from ddreport.presentation.sections.gaps import gaps_section
 from ddreport.presentation.sections.head import header_section, key_figures_section
 from ddreport.presentation.sections.mitigations import mitigations_section
+from ddreport.presentation.sections.preflight import (
+    check_choice_section,
+    schedule_section,
+    setup_plan_section,
+    verdicts_section,
+)
 from ddreport.presentation.sections.provenance import provenance_section
 
 __all__ = [
     "Section",
     "campaigns_section",
+    "check_choice_section",
     "checks_section",
     "effects_section",
     "findings_section",
@@ -29,4 +36,7 @@ __all__ = [
     "outcomes_section",
     "plan_section",
     "provenance_section",
+    "schedule_section",
+    "setup_plan_section",
+    "verdicts_section",
 ]
