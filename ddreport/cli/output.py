@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ddreport.errors import SuppressionFileError
 from ddreport.presentation.text import terminal
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class Output:
             data = {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
             sys.stderr.write(json.dumps(data, ensure_ascii=False) + "\n")
             return
-        sys.stderr.write(f"error: {terminal(exc.message)}\n")
+        # Only a list of faults has lines of its own; elsewhere a line break came with somebody's text.
+        lines = exc.message.split("\n") if isinstance(exc, SuppressionFileError) else [exc.message]
+        sys.stderr.write("error: " + "\n".join(terminal(line) for line in lines) + "\n")
         if exc.hint:
             sys.stderr.write(f"  Hint: {terminal(exc.hint)}\n")
 

@@ -181,9 +181,10 @@ def person(arn: str) -> str:
 
 
 def approval_text(approval: Approval) -> str:
-    """Return the approval as YAML (JSON values on lines of their own)."""
-    content = msgspec.to_builtins(approval)
-    return "".join(f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in content.items())
+    """Return the approval as YAML (JSON values on lines of their own), what hides or steers as escapes."""
+    from ddreport.mitigation.plan_file import text_of
+
+    return text_of(msgspec.to_builtins(approval), head=(), lines=(), form="yaml")
 
 
 def parse_approval(text: str, *, source: str) -> Approval:

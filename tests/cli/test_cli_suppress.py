@@ -277,6 +277,7 @@ def test_a_faulty_file_is_refused_before_anybody_is_asked(site: Site) -> None:
     assert ran.code == 2
     assert "Did you mean 'IOT_POLICY_OVERLY_PERMISSIVE_CHECK'?" in ran.err
     assert "rule 'x' has no owner" in ran.err
+    assert ran.err.splitlines()[0].endswith("has 2 faults, and nothing was done:")
     assert not site.calls
     site.file.unlink()
     assert site.suppress("apply").code == 2

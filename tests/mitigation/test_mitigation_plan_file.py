@@ -243,3 +243,11 @@ def test_what_is_there_twice_is_refused_since_a_reader_may_see_the_other_one(mak
 def test_what_is_no_document_of_texts_is_refused(text: str) -> None:
     with pytest.raises(PlanError):
         parse_plan(text, source="plan")
+
+
+def test_a_note_cannot_steer_how_an_approval_reads(make: Any) -> None:
+    given = approve(make.plan(make.planned(1, "Deactivate")), by=BOB, time=make.day0, note='a\u202eb\x1b[31m\n"')
+    text = approval_text(given)
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert parse_approval(text, source="approval") == given
