@@ -476,3 +476,22 @@ def test_a_plan_that_was_rolled_back_is_not_called_done_when_it_is_applied_again
         lab.roll_back(lab.rollback(plan))
         with pytest.raises(MitigationError, match="carried out and then rolled back"):
             apply_plan(session, lab.archive, plan, confirmed=True, progress=QUIET, pace=PACE)
+
+
+@pytest.mark.parametrize("forged", ["other", "argument", "status"])
+def test_calls_that_undo_nothing_of_the_campaign_are_refused(treated, forged):
+    lab, plan = treated
+    other, _ = lab.world.certificate("b", days=300, status="INACTIVE")
+    rollback = lab.rollback(plan)
+    (place,) = [n for n, op in enumerate(rollback.operations) if op.operation == "UpdateCertificate"]
+    operation = rollback.operations[place]
+    changes = {
+        "other": {"resource_id": other, "arguments": {"certificateId": other, "newStatus": "ACTIVE"}},
+        "argument": {"arguments": {"certificateId": other, "newStatus": "ACTIVE"}},
+        "status": {"arguments": operation.arguments | {"newStatus": "REVOKED"}},
+    }[forged]
+    operations = list(rollback.operations)
+    operations[place] = msgspec.structs.replace(operation, **changes)
+    with pytest.raises(PlanError, match="nothing back that plan"):
+        lab.roll_back(seal_rollback(msgspec.structs.replace(rollback, operations=tuple(operations))))
+    assert not [e for e in lab.events(plan) if isinstance(e, UndoEnded)]

@@ -206,6 +206,7 @@ def apply_rollback(
     with CampaignJournal(archive.path, plan) as journal, interruptible(stop or Stop()) as asked_to_stop:
         state = fold(plan, journal.events)
         _refuse_unfinished(state, outcomes_of(state))
+        _refuse_foreign(rollback, state)
         run = _Run(session, journal, rollback, aws_clock(identity), progress, asked_to_stop)
         run.begin(identity, approval)
         try:
@@ -229,6 +230,21 @@ def _check_same_place(rollback: RollbackPlan, plan: Plan) -> None:
             f"roll-back plan {rollback.short} is for account {rollback.account} in {rollback.region}, and plan "
             f"{plan.short} was applied in {plan.account} in {plan.region}. Nothing was done."
         )
+
+
+def _refuse_foreign(rollback: RollbackPlan, state: CampaignState) -> None:
+    """Refuse calls that undo nothing of the campaign: the file holds raw calls, and anybody can make a digest."""
+    treated = touched(state.plan, state.captured, outcomes_of(state))
+    before = {one.before.key: one.before.value.get("status") for one in treated}
+    for operation in rollback.operations:
+        arguments, wanted = operation.arguments, before.get(operation.key)
+        named = operation.operation is Operation.SET_V2_LOGGING_OPTIONS or operation.resource_id in arguments.values()
+        if operation.key not in before or not named or arguments.get("newStatus") != wanted:
+            raise PlanError(
+                f"call {operation.number} of roll-back plan {rollback.short} gives {operation.kind} "
+                f"{operation.resource_id} nothing back that plan {state.plan.short} took. Nothing was done.",
+                hint="make the roll-back plan anew with `ddreport mitigate rollback plan`.",
+            )
 
 
 @dataclass(frozen=True)
