@@ -319,7 +319,7 @@ def read_archive(
         audits = opened.load("audit_tasks", places=[here])["task_start_time"].max()
         pulled = coverage["last_success_time"].max() if len(coverage) else None
         return ArchiveFound(
-            place=str(opened.path),
+            place=opened.location,
             last_pull_time=_moment(pulled),
             last_audit_time=_moment(audits),
             lost_days=float(coverage["lost_days"].min()) if len(coverage) else 0.0,

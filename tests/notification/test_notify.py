@@ -140,6 +140,7 @@ def test_sns_is_told_in_the_topics_region(fleet, run, iot_emulator):
         (("--sns", "arn:aws:sqs:eu-west-1:111122223333:q"), "allowed: the ARN of a topic"),
         (("--email", "a@example.com"), "is ''"),
         (("--webhook", "https://example.com/", "--endpoint-url", "http://127.0.0.1:1"), "there is no --sns"),
+        (("--webhook", "https://example.com/", "--archive", "s3://bucket/archive"), "name one with --state"),
     ],
 )
 def test_wrong_use_is_refused_before_anything_is_read(fleet, run, options, told):

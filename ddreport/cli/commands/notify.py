@@ -105,6 +105,7 @@ def register(app: typer.Typer) -> None:
         out: Output = ctx.obj
         if endpoint_url and not sns:
             raise InputError("--endpoint-url says where --sns is published; there is no --sns.")
+        _refuse_remote(archive, state)
         policy = SlaPolicy.parse(sla) if sla else SlaPolicy()
         mail = {"host": smtp_host, "port": smtp_port, "sender": smtp_from, "user": smtp_user}
         url = webhook or os.environ.get("DDREPORT_WEBHOOK_URL")
@@ -124,6 +125,18 @@ def register(app: typer.Typer) -> None:
         )
         _show(out, told)
         say_notes(out, lives)
+
+
+def _refuse_remote(archive: Path | None, state: Path | None) -> None:
+    """Refuse an archive in S3 without a place to remember: its copy here may be removed at any time."""
+    from ddreport.archive.remote import is_remote
+    from ddreport.settings import Settings
+
+    if state is None and is_remote(Settings.from_env(archive=archive).archive_dir):
+        raise InputError(
+            "the archive is in S3, and what was told last is remembered in a file of this machine.",
+            hint="name one with --state that the next run finds again.",
+        )
 
 
 def _channels(
