@@ -96,3 +96,8 @@ class Output:
         from ddreport.progress import terminal_progress
 
         return terminal_progress(quiet=self.quiet, color=self.color)
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody is there to be asked; a job that runs by itself changes nothing without an approval."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -182,9 +182,12 @@ class _Said:
         del steps
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _recorded() -> Iterator[World]:
-    """One emulator for all tests, since boto3's clients take long to make; each test begins with nothing in it."""
+    """One emulator for a module, since boto3's clients take long to make; each test begins with nothing in it.
+
+    Not for the session: a process has one emulator at a time, and the next module may make its own.
+    """
     with Emulator(ManualClock(NOW), account=ACCOUNT, seed=3) as emulator:
         server = EmulatorServer(emulator)
         recorder = Recorder(emulator)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Limit, Profile, Region, planned_target
-from ddreport.cli.output import Output
+from ddreport.cli.output import Output, at_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def apply(
         bool, typer.Option("--dry-run", help="Only show exactly what would be sent; the account is read, not changed.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask; as good as an approval where none is needed.")
+        bool, typer.Option("--yes", help="At a terminal: do not ask. Without one only an approval counts.")
     ] = False,
     go_on: Annotated[
         bool, typer.Option("--go-on", help="Go on in spite of the failures that stopped an earlier run.")
@@ -100,7 +100,7 @@ def apply(
     changed since the audit. It stops after a wave in which too much failed, and at an alarm of the plan.
 
     Stop it with Ctrl-C, or kill it: the same command goes on from there, and nothing is done twice. Without a terminal
-    it wants an approval or --yes. Exit code 0 all done, 3 stopped by failures or an alarm, 4 something failed or was
+    it wants an approval. Exit code 0 all done, 3 stopped by failures or an alarm, 4 something failed or was
     left out (`ddreport mitigate status` says what), 130 interrupted.
 
     Examples: ddreport mitigate apply mitigation-1a2b3c.yaml --dry-run · ddreport mitigate apply mitigation-1a2b3c.yaml
@@ -127,8 +127,8 @@ def apply(
             opened,
             found,
             approval=given,
-            confirmed=yes,
-            ask=partial(_confirmed, found, progress) if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            confirmed=yes and at_a_terminal(),
+            ask=partial(_confirmed, found, progress) if at_a_terminal() else None,
             go_on=go_on,
             progress=progress,
         )

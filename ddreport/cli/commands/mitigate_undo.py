@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ddreport.cli.options import SHOWN, ArchiveDir, EndpointUrl, Profile, Region, chosen_targets, planned_target
-from ddreport.cli.output import Output
+from ddreport.cli.output import Output, at_a_terminal
 
 if TYPE_CHECKING:
     from ddreport.archive import Archive
@@ -235,7 +234,9 @@ def apply(
         typer.Option("--approval", metavar="FILE", help="The approval (default: NAME.approval.yaml beside the plan)."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done now.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="At a terminal: do not ask. Without one only an approval counts.")
+    ] = False,
     target: OneTarget = None,
     profile: Profile = None,
     region: Region = None,
@@ -259,7 +260,7 @@ def apply(
     chosen, opened = _chosen(target, found, profile, region, endpoint_url, archive)
 
     def ask() -> bool:
-        if out.json or not sys.stdin.isatty():
+        if out.json or not at_a_terminal():
             return False
         place = f"account {found.account} in {found.region}"
         return typer.confirm(f"Make {len(found.operations):,} calls that change {place}?", err=True)
@@ -268,7 +269,9 @@ def apply(
         if dry_run:
             looked = preview_rollback(session, opened, found, progress=progress)
         else:
-            done = apply_rollback(session, opened, found, approval=given, confirmed=yes, ask=ask, progress=progress)
+            done = apply_rollback(
+                session, opened, found, approval=given, confirmed=yes and at_a_terminal(), ask=ask, progress=progress
+            )
     if dry_run:
         rows: list[dict[str, Any]] = [
             {

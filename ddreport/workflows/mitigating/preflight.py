@@ -123,7 +123,8 @@ def refuse_unconfirmed(
         return
     raise MitigationError(
         f"plan {plan.short} was neither approved nor confirmed, so nothing was done.",
-        hint="give the approval with --approval FILE, or say --yes; --dry-run shows what would be sent.",
+        hint="`ddreport mitigate approve` makes an approval, which --approval FILE gives; at a terminal you are asked, "
+        "and --yes spares the question. --dry-run shows what would be sent.",
     )
 
 

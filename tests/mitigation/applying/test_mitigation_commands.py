@@ -36,16 +36,34 @@ def planned(site, tmp_path):
     return make
 
 
-def test_without_a_terminal_nothing_is_applied_unless_somebody_said_yes(site, ddreport, planned):
+BOB = "arn:aws:iam::123456789012:user/bob"
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody sits there."""
+    monkeypatch.setattr("ddreport.cli.commands.mitigate_run.at_a_terminal", lambda: True)
+
+
+def test_without_a_terminal_nothing_is_applied_without_an_approval(site, ddreport, planned, tmp_path):
     plan, path = planned()
-    code, _, told = ddreport("apply", path)
-    assert code == 1
-    assert "neither approved nor confirmed" in told
-    assert site.status_of(plan.findings[0].resource_id) == "ACTIVE"
-    code, printed, told = ddreport("apply", path, "--yes", "--quiet")
+    for words in ([], ["--yes"]):
+        code, _, told = ddreport("apply", path, *words)
+        assert code == 1
+        assert "neither approved nor confirmed" in told
+        assert site.status_of(plan.findings[0].resource_id) == "ACTIVE"
+    given = tmp_path / "given.yaml"
+    given.write_text(approval_text(approve(plan, by=BOB, time=site.now())), encoding="utf-8")
+    code, printed, told = ddreport("apply", path, "--approval", given, "--quiet")
     assert (code, told) == (0, "")
     assert f"Plan {plan.short}: finished" in printed
     assert "2 completed" in printed
+    assert site.status_of(plan.findings[0].resource_id) == "INACTIVE"
+
+
+def test_at_a_terminal_yes_spares_the_question(site, ddreport, planned, terminal):
+    plan, path = planned()
+    assert ddreport("apply", path, "--yes")[0] == 0
     assert site.status_of(plan.findings[0].resource_id) == "INACTIVE"
 
 
@@ -62,20 +80,20 @@ def test_a_dry_run_shows_exactly_what_would_be_sent_and_sends_nothing(site, ddre
     assert ddreport("list", connected=False)[1] == ""
 
 
-def test_the_approval_beside_the_plan_counts_and_is_told_afterwards(site, ddreport, planned, tmp_path):
+def test_the_approval_beside_the_plan_counts_and_is_told_afterwards(site, ddreport, planned, tmp_path, terminal):
     plan, path = planned(approval=ApprovalRule(required=True, second_person=True))
     assert ddreport("apply", path, "--yes")[0] == 2
-    given = approve(plan, by="arn:aws:iam::123456789012:user/bob", time=site.now())
+    given = approve(plan, by=BOB, time=site.now())
     (tmp_path / "plan.approval.yaml").write_text(approval_text(given), encoding="utf-8")
     assert ddreport("apply", path)[0] == 0
     code, printed, _ = ddreport("status", plan.short, "--json", connected=False)
     told = json.loads(printed)
     assert code == 0
     assert told["campaign"]["campaign_status"] == "FINISHED"
-    assert {row["approved_by"] for row in told["outcomes"]} == {"arn:aws:iam::123456789012:user/bob"}
+    assert {row["approved_by"] for row in told["outcomes"]} == {BOB}
 
 
-def test_what_failed_is_listed_with_what_to_do(site, ddreport, tmp_path):
+def test_what_failed_is_listed_with_what_to_do(site, ddreport, tmp_path, terminal):
     site.certificates(1)
     actions = site.define("Deactivate", policies=False)
     plan = site.plan(site.planned(site.audit("DEVICE_CERTIFICATE_EXPIRING_CHECK"), "Deactivate"), actions)
