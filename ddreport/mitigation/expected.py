@@ -67,9 +67,11 @@ def expected(
         else:
             notes.update(dict.fromkeys(why for _, why in told if why))
     left = findings[~findings["finding_id"].isin(mended)]
-    before = _posture(audit_tasks, checks, findings, as_of, check_configurations)
-    after = _posture(audit_tasks, _checks_after(checks, findings, left), left, as_of, check_configurations)
-    return Expected(before, after, tuple(notes))
+    after = _checks_after(checks, findings, left)
+    both = {"before": (checks, findings), "after": (after, left)}
+    scores = _scores(audit_tasks, both, as_of, check_configurations)
+    postures = {name: _posture(*own, scores.get(name)) for name, own in both.items()}
+    return Expected(postures["before"], postures["after"], tuple(notes))
 
 
 def _checks_after(checks: pd.DataFrame, findings: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
@@ -89,24 +91,43 @@ def _checks_after(checks: pd.DataFrame, findings: pd.DataFrame, left: pd.DataFra
     return table.drop(columns=["were", "are"])
 
 
-def _posture(
+_OF_A_FINDING = ["account", "region", "audit_task_id", "check_name", "task_start_time"]
+"""What a run is known by: how many findings it has, not which."""
+
+
+def _scores(
     audit_tasks: pd.DataFrame,
-    checks: pd.DataFrame,
-    findings: pd.DataFrame,
+    sets: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
     as_of: datetime,
     check_configurations: pd.DataFrame | None,
-) -> Posture:
+) -> dict[str, float]:
+    """Return the posture score of each set of checks and findings, by its name; in one pass, as if Regions."""
+
+    def together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat([table.assign(region=name) for name, table in tables.items()], ignore_index=True)
+
+    tasks = together(dict.fromkeys(sets, audit_tasks))
+    checks = together({name: own for name, (own, _) in sets.items()})
+    findings = together({name: own[_OF_A_FINDING] for name, (_, own) in sets.items()})
+    known = None if check_configurations is None else together(dict.fromkeys(sets, check_configurations))
+    runs = place_runs(list_runs(tasks, checks, findings), check_configurations=known)
+    found = posture_score(runs, [as_of], check_configurations=known)
+    return {
+        row["region"]: round(float(row["posture_score"]), 1)
+        for row in found.to_dict("records")
+        if not pd.isna(row["posture_score"])
+    }
+
+
+def _posture(checks: pd.DataFrame, findings: pd.DataFrame, score: float | None) -> Posture:
     open_ = findings[~findings["is_suppressed"].astype(bool)]
     by_severity = open_["severity"].astype("str").value_counts()
     status = checks["check_run_status"]
     bad = status == CheckRunStatus.COMPLETED_NON_COMPLIANT.value
     good = status == CheckRunStatus.COMPLETED_COMPLIANT.value
-    runs = place_runs(list_runs(audit_tasks, checks, findings), check_configurations=check_configurations)
-    score = posture_score(runs, [as_of], check_configurations=check_configurations)["posture_score"]
-    value = None if score.empty or pd.isna(score.iloc[0]) else round(float(score.iloc[0]), 1)
     return Posture(
         open_problems={s.value: int(by_severity.get(s.value, 0)) for s in Severity},
         non_compliant_checks=int(bad.sum()),
         finished_checks=int((bad | good).sum()),
-        posture_score=value,
+        posture_score=score,
     )

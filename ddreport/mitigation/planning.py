@@ -143,13 +143,18 @@ def treatment(
     used: dict[str, PlannedAction] = {}
     waiting: dict[tuple[str, str], list[PlannedFinding]] = {}
     done = _Done()
+    what = {
+        a.name: msgspec.json.encode(a.parameters, order="deterministic").decode()
+        for own in actions.values()
+        for a in own
+    }
     for row in _rows(selected.chosen):
         own = actions.get(row["check_name"], ())
         why = _why_not(row, own, now)
         if why is not None:
             left.append(_left(row, why[0], why[1]))
             continue
-        names, covering = _not_done_yet(row, own, done)
+        names, covering = _not_done_yet(row, own, what, done)
         if not names:
             left.append(_left(row, WhyNot.COVERED, f"finding {covering} has the same done to this resource"))
             continue
@@ -215,16 +220,14 @@ def _left(row: Mapping[str, Any], why: WhyNot, note: str = "") -> LeftAlone:
 
 
 def _not_done_yet(
-    row: Mapping[str, Any], own: Sequence[PlannedAction], done: _Done
+    row: Mapping[str, Any], own: Sequence[PlannedAction], what: Mapping[str, str], done: _Done
 ) -> tuple[tuple[str, ...], str | None]:
     """Return the actions that the plan does not do to this resource already, and a finding that has them done."""
     names: list[str] = []
     covering = None
     for action in own:
-        kind = MitigationActionType(action.action_type)
-        what = msgspec.json.encode(action.parameters, order="deterministic").decode()
-        key = (row["resource_type"], row["resource_id"], what)
-        if kind not in _PER_FINDING and key in done.by:
+        key = (row["resource_type"], row["resource_id"], what[action.name])
+        if action.action_type not in _PER_FINDING and key in done.by:
             covering = done.by[key]
             continue
         done.by[key] = row["finding_id"]
