@@ -37,7 +37,8 @@ _SQL_TYPES = {
 class Views:
     """One in-memory DuckDB with a view per table over a fixed list of files: a picture that does not change.
 
-    With `locked`, for SQL that somebody wrote: it can read these files and nothing else, and write nowhere.
+    With `locked`, for SQL that somebody wrote: it can read these files and nothing else, and write nowhere. Else the
+    files of a table are compared with their hashes when the table is first asked for.
     """
 
     def __init__(
@@ -45,9 +46,9 @@ class Views:
     ) -> None:
         import duckdb
 
-        self._files: dict[str, list[TableFile]] = {
-            table: table_files(table, sets[kind], check) for kind, layout in KINDS.items() for table in layout.tables
-        }
+        self._sets, self._check = sets, check
+        self._files: dict[str, list[TableFile]] = {}
+        self._made: set[str] = set()
         # Nothing is fetched from the internet behind the user's back, and times are shown in UTC.
         self._connection = duckdb.connect(
             ":memory:",
@@ -63,9 +64,9 @@ class Views:
             # An enum sorts in the order of its members: most severe first, also in SQL.
             members = ", ".join(f"'{s.value}'" for s in Severity)
             self._connection.execute(f"CREATE TYPE severity AS ENUM ({members})")
-            for table, files in self._files.items():
-                self._make_view(table, files)
             if locked:
+                for table in KIND_OF_TABLE:
+                    self._need(table)
                 paths = ", ".join(_literal(str(f.path)) for files in self._files.values() for f in files)
                 self._connection.execute(f"SET GLOBAL allowed_paths = [{paths}]")
                 self._connection.execute("SET GLOBAL enable_external_access = false")
@@ -93,6 +94,7 @@ class Views:
     def relation(self, table: str) -> duckdb.DuckDBPyRelation:
         """Return the view as a relation that is evaluated when its rows are asked for."""
         with self.own_errors():
+            self._need(table)
             return self._connection.view(table)
 
     @contextmanager
@@ -111,12 +113,12 @@ class Views:
             if isinstance(exc, duckdb.PermissionException):
                 raise InputError(
                     f"the query wants what SQL over the archive may not do: {_words(exc)}",
-                    hint=f"it can read the tables {', '.join(self._files)}; no other files.",
+                    hint=f"it can read the tables {', '.join(KIND_OF_TABLE)}; no other files.",
                 ) from exc
             if wrong_query:
                 raise InputError(
                     f"the query cannot be run: {_words(exc)}",
-                    hint=f"the tables are {', '.join(self._files)}; `DESCRIBE findings` shows the columns of one.",
+                    hint=f"the tables are {', '.join(KIND_OF_TABLE)}; `DESCRIBE findings` shows the columns of one.",
                 ) from exc
             raise ArchiveError(f"DuckDB could not run the query: {_words(exc)}") from exc
 
@@ -130,6 +132,14 @@ class Views:
                 f"{Path(exc.path).parent} is gone: sets were packed or removed while they were read.",
                 hint="run the same again.",
             ) from exc
+
+    def _need(self, table: str) -> None:
+        """Check the files of a table and make its view, once."""
+        if table not in self._made:
+            # Known before the view is made: what goes wrong with one of them is told by its name.
+            self._files[table] = table_files(table, self._sets[KIND_OF_TABLE[table]], self._check)
+            self._make_view(table, self._files[table])
+            self._made.add(table)
 
     def _make_view(self, table: str, files: Sequence[TableFile]) -> None:
         schema = SCHEMAS[table]
