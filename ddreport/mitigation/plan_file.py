@@ -104,10 +104,16 @@ def parse_plan(text: str, *, source: str) -> Plan:
     return check_plan(plan, source=source)
 
 
+_NESTED = re.compile(r"(?:[\[{?:-][\s,]*){200}")
+
+
 def load_document(text: str, *, source: str) -> Any:
     """Read YAML or JSON into lists, dicts, texts and numbers (`PlanError`)."""
     import yaml
 
+    # libyaml itself goes down with the process on what is nested a hundred thousand times.
+    if _NESTED.search(text):
+        raise PlanError(f"{source} is no plan: it is nested too deeply.")
     try:
         if text.lstrip().startswith("{"):
             return json.loads(text, object_pairs_hook=_once)

@@ -82,6 +82,12 @@ def test_what_is_no_plan_is_refused_in_words(text: str) -> None:
         parse_plan(text, source="notes.txt")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "a:\n- " + "[ " * 9999])
+def test_a_text_nested_without_end_is_refused_and_the_process_lives(text: str) -> None:
+    with pytest.raises(PlanError, match="nested too deeply"):
+        parse_plan(text, source="plan")
+
+
 def test_a_sealed_plan_that_contradicts_itself_is_refused(make: Any) -> None:
     twice = make.plan(make.planned(1, "Deactivate"), make.planned(1, "Deactivate"))
     with pytest.raises(PlanError, match="is there twice"):
