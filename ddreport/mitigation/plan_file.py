@@ -104,7 +104,7 @@ def parse_plan(text: str, *, source: str) -> Plan:
     return check_plan(plan, source=source)
 
 
-_NESTED = re.compile(r"(?:[\[{?:-][\s,]*){200}")
+_NESTED = re.compile(r"(?:[\[{?:-][\s,]*){2000}")
 
 
 def load_document(text: str, *, source: str) -> Any:
