@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import threading
 from contextlib import contextmanager
@@ -158,8 +159,19 @@ def terminal_progress(*, quiet: bool = False, color: bool = True) -> NoProgress 
     return RichProgress(color=color) if sys.stderr.isatty() else LineProgress()
 
 
-def notebook_progress() -> NoProgress | RichProgress:
-    """Return a bar inside a notebook that somebody looks at, nothing elsewhere."""
+def is_watched_notebook() -> bool:
+    """Tell whether somebody can see and click in the notebook that is running.
+
+    JupyterLab, VS Code and their like tell the kernel that it may ask questions; papermill, nbconvert and test runners
+    tell it not to. Voila, whose pages have people in front of them, names itself in the kernel's environment.
+    """
+    if os.environ.get("VOILA_REQUEST_URL"):
+        return True
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return RichProgress(notebook=True) if shell is not None and hasattr(shell, "kernel") else NoProgress()
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
+
+
+def notebook_progress() -> NoProgress | RichProgress:
+    """Return a bar inside a notebook that somebody looks at; in a report it would stay, and differ from run to run."""
+    return RichProgress(notebook=True) if is_watched_notebook() else NoProgress()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
+
+from ddreport.progress import is_watched_notebook
 
 if TYPE_CHECKING:
     from ddreport.presentation.blocks import Section
@@ -16,16 +16,8 @@ HEADING = "Mitigation panel"
 
 
 def is_interactive() -> bool:
-    """Tell whether somebody can click in the notebook that is running.
-
-    JupyterLab, VS Code and their like tell the kernel that it may ask questions; papermill, nbconvert and test runners
-    tell it not to. Voila, whose pages have people in front of them, names itself in the kernel's environment.
-    """
-    if os.environ.get("VOILA_REQUEST_URL"):
-        return True
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
+    """Tell whether somebody can click in the notebook that is running (`progress.is_watched_notebook`)."""
+    return is_watched_notebook()
 
 
 def mitigation_panel(*, interactive: bool | None = None, **options: Any) -> MitigationPanel | Section:

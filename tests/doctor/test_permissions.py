@@ -95,9 +95,11 @@ def test_each_use_gets_by_with_its_policy_and_makes_no_other_call(site):
         ("audit", "start", "--wait", *here),
         ("audit", "cancel", begun, *here),
         plan,
-        ("mitigate", "apply", "p.yaml", "--yes"),
+        ("mitigate", "approve", "p.yaml"),
+        ("mitigate", "apply", "p.yaml"),
         ("mitigate", "rollback", "plan", "p.yaml", "--out", "back.yaml"),
-        ("mitigate", "rollback", "apply", "back.yaml", "--yes"),
+        ("mitigate", "rollback", "approve", "back.yaml"),
+        ("mitigate", "rollback", "apply", "back.yaml"),
     )
     removed = by(Way.SETUP, ("setup", "remove", "--yes", *here))
     assert {"iot:ListAuditFindings", "iot:DescribeAuditTask"} <= read
