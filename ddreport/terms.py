@@ -141,3 +141,10 @@ class ProblemState(StrEnum):
 
 
 OPEN_STATES = frozenset({ProblemState.NEW, ProblemState.OPEN, ProblemState.REOPENED, ProblemState.SUPPRESSED})
+
+
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a Region: `aws`, `aws-cn` or `aws-us-gov`."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

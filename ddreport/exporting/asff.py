@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import controls, describe_check
-from ddreport.exporting.ocsf import partition
 from ddreport.exporting.plain import iso
 from ddreport.presentation.text import shorten, visible
-from ddreport.terms import ProblemState
+from ddreport.terms import ProblemState, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +77,7 @@ def _finding(row: dict[str, Any], as_of: datetime, requirements: Sequence[str], 
     state = ProblemState(row["state"])
     check = describe_check(row["check_name"])
     account, region = row["account"], row["region"]
-    part = partition(region)
+    part = partition_of(region)
     note = row["state_note"] if isinstance(row["state_note"], str) else ""
     said = f"{check.explain(row['reason_code'])} Resource: {row['resource_type']} {shorten(row['resource_id'], 200)}."
     return {

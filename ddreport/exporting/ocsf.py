@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import controls, describe_check
-from ddreport.terms import ProblemState
+from ddreport.terms import ProblemState, partition_of
 from ddreport.version import __version__
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _finding(
                 "name": row["resource_id"],
                 "type": row["resource_type"],
                 "region": row["region"],
-                "cloud_partition": partition(row["region"]),
+                "cloud_partition": partition_of(row["region"]),
                 "group": {"name": "iot"},
             }
         ],
@@ -174,10 +174,3 @@ def _finding(
 def milliseconds(value: Any) -> int:
     """Return an aware time as milliseconds since 1970, as OCSF counts."""
     return int(value.timestamp() * 1000)
-
-
-def partition(region: str) -> str:
-    """Return the AWS partition of a Region."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -49,8 +49,8 @@ def _unwritable(path: Path, why: str) -> ReportError:
     )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` through a temporary file beside it; a file that was there is replaced.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a text as UTF-8, or bytes, to `path` through a temporary file beside it; a file that was there is replaced.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def write_whole(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as stream:
-                stream.write(text.encode("utf-8"))
+                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ddreport.catalogue import describe_check
-from ddreport.errors import InputError, ReportError, did_you_mean
+from ddreport.errors import InputError, did_you_mean
 from ddreport.exporting.asff import asff_findings
 from ddreport.exporting.columns import (
     CHECKS_EXPORT,
@@ -27,7 +26,6 @@ from ddreport.workflows.trend import trend
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
     import pandas as pd
 
@@ -112,25 +110,6 @@ def check_form(form: str) -> str:
     if form not in FORMATS:
         raise InputError(f"format {form!r} is unknown; allowed: {', '.join(FORMATS)}.{did_you_mean(form, FORMATS)}")
     return form
-
-
-def save(export: Export, path: Path) -> None:
-    """Write an export as a whole or not at all; a file of that name is replaced (`ReportError`)."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(export.content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as exc:
-        raise ReportError(
-            f"{path} could not be written: {exc.strerror}.", hint="make room or rights there, or choose another folder."
-        ) from exc
 
 
 def _titled(table: pd.DataFrame) -> pd.DataFrame:

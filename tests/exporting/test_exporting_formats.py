@@ -12,9 +12,9 @@ from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
 
 from ddreport.catalogue import checks as catalogue
 from ddreport.exporting.asff import asff_findings, batches
-from ddreport.exporting.ocsf import ocsf_findings, partition
+from ddreport.exporting.ocsf import ocsf_findings
 from ddreport.history import PROBLEMS
-from ddreport.terms import ProblemState
+from ddreport.terms import ProblemState, partition_of
 
 AS_OF = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[2J" + "x" * 700
@@ -151,4 +151,4 @@ def test_no_problems_make_no_findings() -> None:
 
 
 def test_partitions_follow_the_region() -> None:
-    assert [partition(r) for r in ("eu-west-1", "cn-north-1", "us-gov-west-1")] == ["aws", "aws-cn", "aws-us-gov"]
+    assert [partition_of(r) for r in ("eu-west-1", "cn-north-1", "us-gov-west-1")] == ["aws", "aws-cn", "aws-us-gov"]

@@ -126,15 +126,13 @@ def _way(word: str, option: str) -> Way:
 def _print_policy(out: Output, way: Way, account: str | None, region: str | None) -> None:
     from ddreport.doctor.permissions import policy
     from ddreport.mitigation.roles import Place
+    from ddreport.terms import partition_of
 
     if account is not None and not (len(account) == 12 and account.isdecimal()):
         raise InputError(f"--account is {account!r}; allowed: 12 digits.")
     if region is not None and not _REGION.fullmatch(region):
         raise InputError(f"--region is {region!r}; allowed: a Region such as eu-west-1.")
-    partition = "aws-cn" if (region or "").startswith("cn-") else "aws"
-    if (region or "").startswith("us-gov-"):
-        partition = "aws-us-gov"
-    document = policy(way, Place(account or "*", region or "*", partition))
+    document = policy(way, Place(account or "*", region or "*", partition_of(region or "")))
     out.result(document, text=json.dumps(document, indent=2))
 
 

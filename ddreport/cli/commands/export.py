@@ -97,6 +97,7 @@ def register(app: typer.Typer) -> None:
             PROBLEMS_EXPORT,
         )
         from ddreport.metrics import SlaPolicy
+        from ddreport.rendering.files import write_whole
         from ddreport.window import parse_start
         from ddreport.workflows.export import (
             ENDINGS,
@@ -105,7 +106,6 @@ def register(app: typer.Typer) -> None:
             export_findings,
             export_measures,
             export_problems,
-            save,
             write_finding_format,
             write_table,
         )
@@ -146,7 +146,7 @@ def register(app: typer.Typer) -> None:
             return
         ending = ENDINGS.get(form.value, form.value)
         path = out_file or Path(f"{what.value}-{_file_part(names)}.{ending}")
-        save(made, path)
+        write_whole(path, made.content)
         note = ", of an emulated account" if emulated else ""
         out.result(
             {"file": str(path), "rows_count": made.rows_count, "emulated": emulated},
